@@ -1,0 +1,54 @@
+"""Give every pytest process a world of its own: private mounts, its own network namespace.
+
+Nothing a test makes can reach the machine: named namespaces, reservations, caches and locks lie on a
+tmpfs that only this process tree sees, and links, routes, nft tables and sysctls in a namespace that
+ends with it (unshare(2), mount_namespaces(7)).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000  # linux/sched.h
+MS_REC, MS_PRIVATE = 0x4000, 1 << 18  # linux/mount.h
+PRIVATE_FOLDERS = ("/run/netns", "/run/podwire", "/run/cni", "/var/lib/cni", "/var/lib/podwire", "/etc/cni")
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name: str, *args: object) -> None:
+    if getattr(libc, name)(*args) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def _make_mounts_private() -> None:
+    _call("unshare", CLONE_NEWNS)
+    _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    for folder in PRIVATE_FOLDERS:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        _call("mount", b"tmpfs", folder.encode(), b"tmpfs", 0, b"mode=755")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.geteuid() == 0:
+        _make_mounts_private()
+        _call("unshare", CLONE_NEWNET)
+
+
+@pytest.fixture
+def host() -> Iterator[None]:
+    """Enter a fresh network namespace, the "host" of one test, with lo up; step out afterwards."""
+    before = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    _call("unshare", CLONE_NEWNET)
+    os.system("ip link set lo up")
+    try:
+        yield
+    finally:
+        _call("setns", before, CLONE_NEWNET)
+        os.close(before)
