@@ -1,0 +1,119 @@
+"""Kernel: the host and one container, the door through which operations act.
+
+The host is the namespace the calling thread is in; the container is entered once and from then on is a
+socket. Everything here is opened when first needed: a DEL that finds nothing opens little.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from linuxnet.errors import KernelError
+from linuxnet.netns import inside, is_own_netns, open_netns
+from linuxnet.op import Op, Where
+from linuxnet.shared import SharedLock
+
+if TYPE_CHECKING:  # pyroute2 costs 150 ms, libnftables 1 ms: host-local needs neither
+    from linuxnet.netlink import Netlink
+    from linuxnet.nft import Nft
+
+log = logging.getLogger("podwire.kernel")
+
+
+class Kernel:
+    """What a plugin acts on. Close it, or use it in a `with` block."""
+
+    def __init__(self) -> None:
+        self._container: int | None = None
+
+    def enter(self, netns: str) -> bool:
+        """Make the namespace at `netns` the container; return False if nothing is there (any more).
+
+        Raises:
+            KernelError: it is not a network namespace, or it is the host's own.
+        """
+        try:
+            descriptor = open_netns(netns)
+        except FileNotFoundError:
+            return False
+        if is_own_netns(descriptor):
+            os.close(descriptor)
+            raise KernelError(0, f"enter {netns}", "it is the namespace the plugin runs in")
+        self._container = descriptor
+        return True
+
+    @property
+    def has_container(self) -> bool:
+        """Tell whether a container's namespace was entered."""
+        return self._container is not None
+
+    @property
+    def container_descriptor(self) -> int:
+        """Return the container's namespace, for requests that move a link there."""
+        assert self._container is not None, "no container was entered"
+        return self._container
+
+    @cached_property
+    def host(self) -> Netlink:
+        """Return the host's socket."""
+        from linuxnet.netlink import Netlink
+
+        return Netlink()
+
+    @cached_property
+    def container(self) -> Netlink:
+        """Return the container's socket."""
+        with self.inside(Where.CONTAINER):
+            from linuxnet.netlink import Netlink
+
+            return Netlink()
+
+    @cached_property
+    def nft(self) -> Nft:
+        """Return the host's nf_tables. Raises MissingTool without libnftables."""
+        from linuxnet.nft import Nft
+
+        return Nft()
+
+    @cached_property
+    def shared(self) -> SharedLock:
+        """Return the lock on what attachments share, held from the first look at it until the end."""
+        return SharedLock()
+
+    def at(self, where: Where) -> Netlink:
+        """Return the socket on one side."""
+        return self.host if where is Where.HOST else self.container
+
+    @contextmanager
+    def inside(self, where: Where) -> Iterator[None]:
+        """Run a block in the namespace of one side; only sysctls and new sockets need it."""
+        if where is Where.HOST:
+            yield
+            return
+        with inside(self.container_descriptor):
+            yield
+
+    def apply(self, op: Op) -> Op | None:
+        """Apply one operation and return its inverse, None if it was already so."""
+        log.debug("%s", op)
+        return op.apply(self)
+
+    def close(self) -> None:
+        """Close every socket and descriptor."""
+        for name in ("host", "container", "nft", "shared"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+        if self._container is not None:
+            os.close(self._container)
+            self._container = None
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

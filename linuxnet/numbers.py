@@ -1,0 +1,24 @@
+"""Marks, tables, priorities, groups and names in use: the one table.
+
+Whoever needs another number takes it here, with a line that says how it was chosen and who else lives
+near it. Nothing of this may change without a way to find what the old number made.
+"""
+
+from __future__ import annotations
+
+# Links
+VETH_PREFIX = "veth"  # + 8 hex of sha256(container id, ifname): 12 bytes of the 15 that IFNAMSIZ allows;
+# NetworkManager's and udev's rules match on it, and the reference plugins use it too
+IFB_PREFIX = "bwp"  # + 12 hex of sha512(network + container id): the reference bandwidth plugin's name
+ALIAS_PREFIX = "podwire "  # of a link's alias (IFALIASZ allows 255 bytes); the attachment's mark follows
+LINK_GROUP = 0x7077  # "pw"; of links whose ADD has not named their owner yet; iproute2 users count from 1
+
+# nft (netfilter hook priorities: linux/netfilter_ipv4.h)
+NFT_TABLE = "podwire"  # in families inet and bridge
+NFT_COMMENT_LIMIT = 127  # bytes; NFTNL_UDATA_COMMENT_MAXLEN is 128 with the closing NUL
+
+# iptables (the reference plugins' names, so that either can clean up after the other)
+MASQUERADE_CHAIN_PREFIX = "CNI-"  # + 24 hex of sha512(network + container id)
+HOSTPORT_MARK_BIT = 13  # portmap's markMasqBit; kube-proxy has 14 and 15, Calico 16 and up
+
+# Routing tables and rule priorities: none yet. The overlay will take its own here.
