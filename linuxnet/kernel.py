@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from linuxnet.errors import KernelError
 from linuxnet.netns import inside, is_own_netns, open_netns
 from linuxnet.op import Op, Where
 from linuxnet.shared import SharedLock
@@ -35,17 +34,24 @@ class Kernel:
         """Make the namespace at `netns` the container; return False if nothing is there (any more).
 
         Raises:
-            KernelError: it is not a network namespace, or it is the host's own.
+            KernelError: it is not a network namespace.
         """
         try:
-            descriptor = open_netns(netns)
-        except FileNotFoundError:
+            self._container = open_netns(netns)
+        except FileNotFoundError:  # DEL after the namespace has gone
             return False
-        if is_own_netns(descriptor):
-            os.close(descriptor)
-            raise KernelError(0, f"enter {netns}", "it is the namespace the plugin runs in")
-        self._container = descriptor
         return True
+
+    def leave(self) -> None:
+        """Forget the container's namespace."""
+        if self._container is not None:
+            os.close(self._container)
+            self._container = None
+
+    @property
+    def container_is_host(self) -> bool:
+        """Tell whether what was entered is the namespace this thread is in."""
+        return is_own_netns(self.container_descriptor)
 
     @property
     def has_container(self) -> bool:
@@ -108,9 +114,7 @@ class Kernel:
         for name in ("host", "container", "nft", "shared"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
-        if self._container is not None:
-            os.close(self._container)
-            self._container = None
+        self.leave()
 
     def __enter__(self) -> Kernel:
         return self

@@ -1,0 +1,135 @@
+"""IPAM plugins, ours or foreign, by exec or in process (CNI 1.1.0 section 4).
+
+A delegate gets the caller's environment and the caller's stdin, unchanged. It is looked up in CNI_PATH;
+where that leads to an executable of ours the same code runs in this process, which spares an interpreter
+(150 ms); PODWIRE_EXEC_DELEGATES=1 forbids that. An ADD that fails has its delegate's DEL run, always.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from cni_plugins.plugin import Call
+from cni_plugins.skeleton import Answer, answer
+from cni_spec.errors import DELEGATE_FAILED, INVALID_CONFIG, CniError
+from cni_spec.json_input import SIZE_LIMIT, JsonObject, decode_object
+from cni_spec.request import Verb
+from cni_spec.result import Result, read_result
+
+MARKER = b"# podwire plugin"  # within the first 200 bytes of every executable `podwire install` writes
+DEADLINE = 110  # seconds; runtimes give a whole ADD 120 (kubelet) or more, DHCP may want most of it
+
+
+class Ipam:
+    """The IPAM plugin a configuration names."""
+
+    def __init__(self, call: Call[Any]) -> None:
+        self._call = call
+        self.type = ipam_type(call.config.ipam)
+
+    def add(self) -> Result:
+        """Get addresses; the surrounding ADD gives them back if it fails.
+
+        Raises:
+            CniError: the delegate's own error, or code 105 if it could not be run or gave no address.
+        """
+        self._call.undo.push(f"{self.type} ADD", lambda: self._ask(Verb.DEL))
+        given = self._ask(Verb.ADD)
+        version = self._call.config.cni_version
+        result = read_result(decode_object(given.encode(), f"result of {self.type}"), version)
+        if not result.ips:
+            raise CniError(DELEGATE_FAILED, f"IPAM plugin {self.type} returned no address")
+        return result
+
+    def delete(self) -> None:
+        """Give the addresses back."""
+        self._ask(Verb.DEL)
+
+    def check(self) -> None:
+        """Raise what the delegate says is wrong."""
+        self._ask(Verb.CHECK)
+
+    def status(self) -> None:
+        """Raise what the delegate says is wrong."""
+        self._ask(Verb.STATUS)
+
+    def gc(self) -> None:
+        """Let the delegate remove what is stale."""
+        self._ask(Verb.GC)
+
+    def _ask(self, verb: Verb) -> str:
+        request = self._call.request
+        environment = dict(request.environment) | {"CNI_COMMAND": verb.value}
+        executable = find_executable(self.type, request.path)
+        if is_ours(executable) and environment.get("PODWIRE_EXEC_DELEGATES") != "1":
+            given = self._in_process(environment)
+        else:
+            given = self._exec(executable, environment)
+        if given.status != 0:
+            raise given.error or _read_error(self.type, given.stdout)
+        return given.stdout
+
+    def _in_process(self, environment: dict[str, str]) -> Answer:
+        from cni_plugins.registry import load_plugin
+
+        return answer(load_plugin(self.type), environment, self._call.request.stdin, warn=self._call.warn)
+
+    def _exec(self, executable: Path, environment: dict[str, str]) -> Answer:
+        try:
+            done = subprocess.run(
+                [executable], input=self._call.request.stdin, env=environment, stdout=subprocess.PIPE,
+                timeout=DEADLINE, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CniError(DELEGATE_FAILED, f"IPAM plugin {executable} could not be run: {error}") from error
+        if len(done.stdout) > SIZE_LIMIT:
+            raise CniError(DELEGATE_FAILED, f"IPAM plugin {executable} printed more than {SIZE_LIMIT} bytes")
+        return Answer(done.returncode, done.stdout.decode("utf-8", "replace"))
+
+
+def ipam_type(ipam: JsonObject) -> str:
+    """Return the `type` of an `ipam` section, "" for a section that is absent or empty.
+
+    Raises:
+        CniError: code 7, if a section has no type, or one that is no plain file name.
+    """
+    if not ipam:
+        return ""
+    name = next((value for key, value in ipam.items() if key.casefold() == "type"), None)
+    if not isinstance(name, str) or not name or "/" in name or "\0" in name:
+        raise CniError(INVALID_CONFIG, f"ipam.type: expected a plugin's name, came {json.dumps(name)[:60]}")
+    return name
+
+
+def find_executable(plugin_type: str, path: tuple[str, ...]) -> Path:
+    """Return the first file of that name in CNI_PATH.
+
+    Raises:
+        CniError: code 105, naming the directories that were searched.
+    """
+    for directory in path:
+        candidate = Path(directory, plugin_type)
+        if candidate.is_file():
+            return candidate
+    searched = ":".join(path) or "empty"
+    raise CniError(
+        DELEGATE_FAILED, f'failed to find plugin "{plugin_type}" in path CNI_PATH, which is {searched}'
+    )
+
+
+def is_ours(executable: Path) -> bool:
+    """Tell whether `podwire install` wrote a file."""
+    with executable.open("rb") as file:
+        return MARKER in file.read(200)
+
+
+def _read_error(plugin_type: str, stdout: str) -> CniError:
+    """Turn a delegate's error object into the error it stands for."""
+    try:
+        body = decode_object(stdout.encode(), f"error of {plugin_type}")
+        return CniError(int(str(body["code"])), str(body["msg"]), str(body.get("details", "")))
+    except (CniError, KeyError, ValueError):
+        return CniError(DELEGATE_FAILED, f"IPAM plugin {plugin_type} failed and said no why", stdout[:2000])

@@ -1,0 +1,123 @@
+"""The container's end: addresses and routes, as bridge and ptp need them, and what is read back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from netaddr import IPAddress, IPNetwork
+
+from cni_spec.result import Interface, IpConfig, Result
+from cni_spec.result import Route as SpecRoute
+from linuxnet.addresses import Address
+from linuxnet.kernel import Kernel
+from linuxnet.links import LinkState
+from linuxnet.netlink import Netlink
+from linuxnet.op import Op, Where
+from linuxnet.owner import Attachment
+from linuxnet.routes import Route
+from linuxnet.sysctls import Sysctl
+
+DEFAULT_ROUTES = {4: IPNetwork("0.0.0.0/0"), 6: IPNetwork("::/0")}
+
+
+def own_mac(attachment: Attachment) -> str:
+    """Return the container's MAC address: locally administered, the same whenever it is asked for.
+
+    Chosen here, not by the kernel, so that a plan knows it before the interface exists.
+    """
+    return hashed_mac(attachment.mark)
+
+
+def hashed_mac(text: str) -> str:
+    """Return a locally administered unicast address made from a text (IEEE 802, bit 1 of the first byte)."""
+    digest = hashlib.sha256(text.encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+def address_ops(ifname: str, ips: Iterable[IpConfig], *, dad: bool = False) -> tuple[Op, ...]:
+    """Give an interface its addresses and bring it up.
+
+    A container with an IPv6 address of its network's author takes no further one from routers, keeps it
+    while the link is down, and need not wait for duplicate-address detection, unless `dad`.
+    """
+    addresses = [ip.address for ip in ips]
+    six = f"ipv6/conf/{ifname}"
+    has_six = any(address.version == 6 for address in addresses)
+    switches = {"disable_ipv6": "0", "keep_addr_on_down": "1", "accept_ra": "0", "accept_dad": str(int(dad))}
+    switches |= {"enhanced_dad": "1"} if dad else {}
+    return (
+        Sysctl(Where.CONTAINER, f"ipv4/conf/{ifname}/arp_notify", "1", optional=True),
+        *(Sysctl(Where.CONTAINER, f"{six}/{key}", value) for key, value in switches.items() if has_six),
+        *(Address(Where.CONTAINER, ifname, address, dad=dad) for address in addresses),
+        LinkState(Where.CONTAINER, ifname, up=True),
+    )
+
+
+def route_ops(ifname: str, routes: Iterable[SpecRoute], ips: Iterable[IpConfig]) -> tuple[Op, ...]:
+    """Add the result's routes; one without a gateway takes its family's first."""
+    gateways: dict[int, IPAddress] = {}
+    for ip in ips:
+        if ip.gateway is not None:
+            gateways.setdefault(ip.gateway.version, ip.gateway)
+    return tuple(
+        Route(
+            Where.CONTAINER,
+            ifname,
+            route.dst,
+            gw=_gateway_of(route, gateways),
+            scope=route.scope,
+            table=route.table,
+            priority=route.priority,
+            mtu=route.mtu,
+            advmss=route.advmss,
+        )
+        for route in routes
+    )
+
+
+def _gateway_of(route: SpecRoute, gateways: dict[int, IPAddress]) -> IPAddress | None:
+    """Return a route's gateway; a route of link scope has none."""
+    if route.gw is not None or route.scope == 253:  # RT_SCOPE_LINK
+        return route.gw
+    return gateways.get(route.dst.version)
+
+
+def first_address(network: IPNetwork) -> IPAddress:
+    """Return the address a gateway has where nobody says otherwise: the network's first plus one."""
+    return IPAddress(network.first + (1 if network.size > 2 else 0), network.version)
+
+
+def on_interface(lease: Result, index: int) -> tuple[IpConfig, ...]:
+    """Return a pool's addresses as those of the result's interface number `index`."""
+    return tuple(ip.model_copy(update={"interface": index}) for ip in lease.ips)
+
+
+def addresses_of(result: Result, ifname: str) -> tuple[IpConfig, ...]:
+    """Return the addresses a result gives to the container's interface of that name.
+
+    An address that names no interface (index absent or -1) counts as the container's.
+    """
+    mine = [i for i, one in enumerate(result.interfaces) if one.name == ifname and one.sandbox]
+    return tuple(ip for ip in result.ips if ip.interface in (None, -1) or ip.interface in mine)
+
+
+def container_interface(result: Result, ifname: str) -> Interface | None:
+    """Return the result's entry for the container's interface of that name."""
+    return next((one for one in result.interfaces if one.name == ifname and one.sandbox), None)
+
+
+def describe(netlink: Netlink, name: str, sandbox: str = "") -> Interface:
+    """Read an interface back from the kernel as the result's entry for it."""
+    link = netlink.get_link(name)
+    return Interface(name=link.name, mac=link.mac, mtu=link.mtu, sandbox=sandbox)
+
+
+def uplink_mtu(kernel: Kernel) -> int | None:
+    """Return the MTU of the interface that the default route leaves by, None without such a route."""
+    for route in kernel.host.routes(family=2, dst_len=0) + kernel.host.routes(family=10, dst_len=0):
+        if route["dst_len"] == 0 and route.get("oif") and route.get("table") == 254:  # RT_TABLE_MAIN
+            link = kernel.host.find_link_at(route["oif"])
+            if link is not None:
+                return link.mtu
+    return None
