@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cni_spec.errors import INVALID_CONFIG, UNSUPPORTED_FIELD, CniError
 from cni_spec.json_input import JsonObject, shorten
 from cni_spec.names import NetworkName
-from cni_spec.versions import ASSUMED_VERSION
+from cni_spec.versions import ASSUMED_VERSION, version_or_assumed
 
 
 class SpecModel(BaseModel):
@@ -56,7 +56,9 @@ class NetworkConfig(SpecModel):
     # An IPAM plugin is handed the whole configuration of its caller: keys it does not know are not its.
     reports_unknown_keys: ClassVar[bool] = True
 
-    cni_version: str = Field(ASSUMED_VERSION, alias="cniVersion")
+    cni_version: Annotated[str, AfterValidator(version_or_assumed)] = Field(
+        ASSUMED_VERSION, alias="cniVersion"
+    )
     name: NetworkName
     type: str = ""
     strict: bool = False  # unknown keys are error 2
@@ -123,6 +125,7 @@ def fold_keys(model: type[SpecModel], body: JsonObject, where: str, remarks: Rem
     fields = {info.alias or name: info for name, info in model.model_fields.items()}
     folded = {alias.casefold(): alias for alias in fields}
     result: JsonObject = {}
+    taken: set[str] = set()
     for key, value in body.items():
         alias = key if key in fields else folded.get(key.casefold())
         if alias is None:
@@ -130,8 +133,9 @@ def fold_keys(model: type[SpecModel], body: JsonObject, where: str, remarks: Rem
             continue
         if alias != key:
             remarks.warnings.append(f'key "{where}{key}" is taken as "{alias}"')
-            if alias in body:
-                raise CniError(INVALID_CONFIG, f'{where}{alias}: given twice, also as "{key}"')
+        if alias in taken or (alias != key and alias in body):
+            raise CniError(INVALID_CONFIG, f'{where}{alias}: given twice, also as "{key}"')
+        taken.add(alias)
         if value is not None:
             result[alias] = _fold_value(fields[alias].annotation, value, f"{where}{alias}", remarks)
     return result

@@ -67,11 +67,11 @@ def _decode(data: bytes, what: str) -> object:
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> JsonObject:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {shorten(twice)} is there more than once")
+    found: JsonObject = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"key {shorten(key)} is there more than once")
+        found[key] = value
     return found
 
 

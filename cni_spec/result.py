@@ -96,7 +96,7 @@ class Result(SpecModel):
     def _dns(self, version: str) -> JsonObject:
         if self.dns.is_empty() and is_at_least(version, "1.0.0"):
             return {}
-        return {"dns": self.dns.model_dump(exclude_defaults=True)}
+        return {"dns": self.dns.model_dump(mode="json", exclude_defaults=True)}
 
 
 class _FamilyResult(SpecModel):

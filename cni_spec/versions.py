@@ -24,6 +24,11 @@ def parse_version(text: str) -> Version:
     return numbers + (0,) * (3 - len(numbers))
 
 
+def version_or_assumed(text: str) -> str:
+    """Return the version of a configuration; an empty one counts as not given, as in Go."""
+    return text or ASSUMED_VERSION
+
+
 def is_at_least(version: str, least: str) -> bool:
     """Tell whether `version` has what came with `least`."""
     return parse_version(version) >= parse_version(least)
