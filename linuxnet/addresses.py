@@ -11,6 +11,7 @@ from netaddr import IPNetwork
 
 from linuxnet.errors import Conflict, KernelError
 from linuxnet.kernel import Kernel
+from linuxnet.links import is_idle
 from linuxnet.op import Inverse, Op, Where
 
 IFA_F_NODAD = 0x02  # linux/if_addr.h: usable at once, no wait for duplicate-address detection
@@ -88,9 +89,7 @@ class RemoveAddress(Inverse):
     def apply(self, kernel: Kernel) -> Op | None:
         """Remove it, unless it is shared and somebody else is at work."""
         link = kernel.at(self.where).find_link(self.ifname)
-        if link is None or (self.shared and not kernel.shared.is_alone()):
-            return None
-        if self.shared and list(kernel.host.links(master=link.index)):
+        if link is None or (self.shared and not is_idle(kernel, link)):
             return None
         remove_address(kernel, self.where, link.index, self.address)
         return None
@@ -118,14 +117,18 @@ class GatewayAddress:
         """Add it after what is in the way is gone. Raises Conflict if something is and must stay."""
         _ = kernel.shared
         link = kernel.host.get_link(self.bridge)
-        for other in self._in_the_way(kernel, link.index):
-            if not self.force:
-                raise Conflict(
-                    f"bridge {self.bridge} has the address {other} already, which is not {self.address}; "
-                    '"forceAddress": true would replace it'
-                )
+        others = self._in_the_way(kernel, link.index)
+        if others and not self.force:
+            raise Conflict(
+                f"bridge {self.bridge} has the address {others[0]} already, which is not {self.address}; "
+                '"forceAddress": true would replace it'
+            )
+        for other in others:
             remove_address(kernel, Where.HOST, link.index, other)
-        return kernel.apply(self._add())
+        added = kernel.apply(self._add())
+        if added is None and not others:
+            return None
+        return ReplaceAddresses(added, tuple(Address(Where.HOST, self.bridge, one) for one in others))
 
     def difference(self, kernel: Kernel) -> str | None:
         """Look for the address."""
@@ -144,6 +147,24 @@ class GatewayAddress:
             if other.version == mine.version
             and (mine.version == 4 or other.cidr in mine.cidr or mine.cidr in other.cidr)
         ]
+
+
+@dataclass(frozen=True)
+class ReplaceAddresses(Inverse):
+    """Take a gateway's address off its bridge again and put back those that were in its way."""
+
+    remove: Op | None
+    restore: tuple[Address, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(str(op) for op in (self.remove, *self.restore) if op is not None)
+
+    def apply(self, kernel: Kernel) -> Op | None:
+        """Remove, then restore."""
+        for op in (self.remove, *self.restore):
+            if op is not None:
+                kernel.apply(op)
+        return None
 
 
 def remove_address(kernel: Kernel, where: Where, index: int, address: IPNetwork) -> None:

@@ -32,15 +32,13 @@ class Bridge:
         return f"ip link add {self.name} address {self.mac}{mtu} type bridge{vlan}"
 
     def apply(self, kernel: Kernel) -> Op | None:
-        """Create it, or adopt the bridge that is there."""
+        """Create it and bring it up, or adopt the bridge that is there."""
         _ = kernel.shared
         if kernel.host.find_link(self.name) is None and self._create(kernel):
             return RemoveIdleBridge(self.name)
         seen = kernel.host.get_link(self.name)
         if seen.kind != "bridge":
-            raise Conflict(
-                f"{self.name} exists and is no bridge but {seen.kind or 'a device'}; choose another name"
-            )
+            raise Conflict(f"{self.name} exists and is no bridge but {seen.kind or 'a device'}")
         return None
 
     def _create(self, kernel: Kernel) -> bool:
@@ -75,7 +73,7 @@ class RemoveIdleBridge(Inverse):
     def apply(self, kernel: Kernel) -> Op | None:
         """Remove it if it has no port and no other ADD is under way."""
         link = kernel.host.find_link(self.name)
-        if link is not None and kernel.shared.is_alone() and not list(kernel.host.links(master=link.index)):
+        if link is not None and is_idle(kernel, link):
             kernel.host.request("link", "del", index=link.index)
         return None
 
@@ -192,7 +190,10 @@ class RemoveLink:
 
 @dataclass(frozen=True)
 class LinkState:
-    """What is set on one link; None leaves a field alone. `mtu` in bytes, `txqlen` in packets."""
+    """What is set on one link; None leaves a field alone. `mtu` in bytes, `txqlen` in packets.
+
+    `shared`: a bridge others may rely on; it is put back only while it is idle and we are alone.
+    """
 
     where: Where
     name: str
@@ -202,6 +203,7 @@ class LinkState:
     mtu: int | None = None
     mac: str | None = None
     txqlen: int | None = None
+    shared: bool = False
 
     def __str__(self) -> str:
         words = {
@@ -216,13 +218,16 @@ class LinkState:
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Set what differs; the inverse sets it back."""
+        if self.shared:
+            _ = kernel.shared
         link = kernel.at(self.where).get_link(self.name)
         seen = state_of(link)
         changed = {key: value for key, value in self._wanted().items() if seen[key] != value}
         if not changed:
             return None
         kernel.at(self.where).request("link", "set", index=link.index, **_request_fields(changed))
-        return LinkState(self.where, self.name, **{key: seen[key] for key in changed})
+        before = LinkState(self.where, self.name, **{key: seen[key] for key in changed})
+        return RestoreIdle(before) if self.shared else before
 
     def difference(self, kernel: Kernel) -> str | None:
         """Name the first field that is not as wanted."""
@@ -236,8 +241,30 @@ class LinkState:
         return None
 
     def _wanted(self) -> dict[str, Any]:
-        names = [field.name for field in fields(self)][2:]
+        names = [field.name for field in fields(self)][2:-1]
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+@dataclass(frozen=True)
+class RestoreIdle(Inverse):
+    """Put a bridge's state back, if nobody is attached or about to be."""
+
+    state: LinkState
+
+    def __str__(self) -> str:
+        return str(self.state)
+
+    def apply(self, kernel: Kernel) -> Op | None:
+        """Set it back; a bridge that is gone needs nothing."""
+        link = kernel.host.find_link(self.state.name)
+        if link is not None and is_idle(kernel, link):
+            kernel.apply(self.state)
+        return None
+
+
+def is_idle(kernel: Kernel, bridge: Link) -> bool:
+    """Tell whether a bridge has no port and no other ADD is under way."""
+    return kernel.shared.is_alone() and not list(kernel.host.links(master=bridge.index))
 
 
 _IPROUTE2 = {"mac": "address", "txqlen": "txqueuelen"}
