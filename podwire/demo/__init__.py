@@ -1,0 +1,17 @@
+"""Show podwire's plugins at work under a real runtime, on a machine that is left as it was.
+
+    world           private namespaces, mounts and cgroups, ended as one
+    cgroups         the place of a world in the machine's cgroups
+    busybox_image   container images made from the machine's own busybox
+    plugin_folder   a CNI_PATH whose executables are chosen plugin by plugin
+    conflists       the network configurations shown
+    containerd      a containerd of its own inside a world
+    container       one container, run by containerd's ctr
+    dumps           what a kernel holds, as plain values that can be compared
+    show            the demonstration with containerd; `plain` is the one without it
+    report          sentences on a terminal, coloured or not
+    __main__        `python -m podwire.demo`
+
+The tests of foreign runtimes (tests/clients) furnish themselves from here. Only the standard library is
+used, so that the show needs no more than the machine's packages.
+"""

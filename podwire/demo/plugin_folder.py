@@ -1,0 +1,38 @@
+"""Fill a world's folder of CNI plugins: all of ours, all of another project's, or a mixture.
+
+A runtime looks a plugin up by its file's name, so a folder of symbolic links decides, plugin by plugin,
+whose executable runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from podwire.demo.world import World
+
+REFERENCE_FOLDER = Path("/usr/lib/cni")  # Debian's package containernetworking-plugins
+OUR_FOLDER = "/opt/cni/podwire"
+
+
+def install_ours(world: World, folder: str = OUR_FOLDER) -> None:
+    """Install podwire's plugins into `folder` of the world, as its users do."""
+    world.run([sys.executable, "-m", "podwire.main", "install", "--to", folder], env=python_path())
+
+
+def choose(world: World, origins: Mapping[str, str], folder: str = "/opt/cni/bin") -> None:
+    """Make `folder` hold one link a plugin: its type to the folder its executable comes from."""
+    world.run(["mkdir", "-p", folder])
+    for plugin_type, origin in origins.items():
+        world.run(["ln", "-sfn", f"{origin}/{plugin_type}", f"{folder}/{plugin_type}"])
+
+
+def has_reference_plugins() -> bool:
+    """Tell whether the Go reference plugins are installed on this machine."""
+    return (REFERENCE_FOLDER / "bridge").exists()
+
+
+def python_path() -> dict[str, str]:
+    """Return the environment in which this Python's podwire is found from another folder."""
+    return {"PYTHONPATH": str(Path(__file__).parents[2])}
