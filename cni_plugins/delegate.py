@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from netaddr import IPNetwork
+
 from cni_plugins.plugin import Call
 from cni_plugins.skeleton import Answer, answer
+from cni_spec.config import parse_config
 from cni_spec.errors import DELEGATE_FAILED, INVALID_CONFIG, CniError
 from cni_spec.json_input import SIZE_LIMIT, JsonObject, decode_object
 from cni_spec.request import Verb
-from cni_spec.result import Result, read_result
+from cni_spec.result import IpConfig, Result, read_result
 
 MARKER = b"# podwire plugin"  # within the first 200 bytes of every executable `podwire install` writes
 DEADLINE = 110  # seconds; runtimes give a whole ADD 120 (kubelet) or more, DHCP may want most of it
@@ -59,6 +63,16 @@ class Ipam:
     def gc(self) -> None:
         """Let the delegate remove what is stale."""
         self._ask(Verb.GC)
+
+    def preview(self) -> Result:
+        """Return what an ADD would give, without taking it; a foreign plugin's answer is stood for."""
+        from cni_plugins.registry import PLUGIN_TYPES, load_plugin
+
+        if self.type not in PLUGIN_TYPES:
+            return Result(ips=(IpConfig(address=IPNetwork("192.0.2.2/24")),))  # RFC 5737, for documentation
+        plugin = load_plugin(self.type)
+        config, _ = parse_config(plugin.config, self._call.request.body)
+        return plugin.preview(replace(self._call, config=config))
 
     def _ask(self, verb: Verb) -> str:
         request = self._call.request

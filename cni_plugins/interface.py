@@ -35,11 +35,14 @@ def hashed_mac(text: str) -> str:
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 
 
-def address_ops(ifname: str, ips: Iterable[IpConfig], *, dad: bool = False) -> tuple[Op, ...]:
+def address_ops(
+    ifname: str, ips: Iterable[IpConfig], *, dad: bool = False, bare: bool = False
+) -> tuple[Op, ...]:
     """Give an interface its addresses and bring it up.
 
     A container with an IPv6 address of its network's author takes no further one from routers, keeps it
-    while the link is down, and need not wait for duplicate-address detection, unless `dad`.
+    while the link is down, and need not wait for duplicate-address detection, unless `dad`. `bare` leaves
+    out the routes to the addresses' networks.
     """
     addresses = [ip.address for ip in ips]
     six = f"ipv6/conf/{ifname}"
@@ -49,7 +52,7 @@ def address_ops(ifname: str, ips: Iterable[IpConfig], *, dad: bool = False) -> t
     return (
         Sysctl(Where.CONTAINER, f"ipv4/conf/{ifname}/arp_notify", "1", optional=True),
         *(Sysctl(Where.CONTAINER, f"{six}/{key}", value) for key, value in switches.items() if has_six),
-        *(Address(Where.CONTAINER, ifname, address, dad=dad) for address in addresses),
+        *(Address(Where.CONTAINER, ifname, address, dad=dad, bare=bare) for address in addresses),
         LinkState(Where.CONTAINER, ifname, up=True),
     )
 

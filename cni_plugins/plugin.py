@@ -85,7 +85,11 @@ class Plugin(Generic[C]):
         """Remove what belongs to this network and to no valid attachment."""
 
     def explain(self, call: Call[C]) -> tuple[Op, ...]:
-        """Return the plan of an ADD without acting; addresses of a pool are stood for by its first."""
+        """Return the plan of an ADD without acting."""
+        raise NotImplementedError
+
+    def preview(self, call: Call[C]) -> Result:
+        """Return the addresses an ADD would give, without taking them: for IPAM plugins."""
         raise NotImplementedError
 
 

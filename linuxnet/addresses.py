@@ -15,7 +15,8 @@ from linuxnet.links import is_idle
 from linuxnet.op import Inverse, Op, Where
 
 IFA_F_NODAD = 0x02  # linux/if_addr.h: usable at once, no wait for duplicate-address detection
-IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x08, 0x40
+IFA_F_DADFAILED = 0x08
+IFA_F_NOPREFIXROUTE = 0x200  # no route to the address's network comes with it
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Address:
     """An address with its network's prefix length (its host bits are the address).
 
     IPv6 addresses skip duplicate-address detection (1.4 to 2 s) unless `dad`: the pool hands out each
-    once. `shared`: a gateway's address on a bridge, which stays as long as the bridge.
+    once. `shared`: a gateway's address on a bridge, which stays as long as the bridge. `bare`: without the
+    route to its network that the kernel would add.
     """
 
     where: Where
@@ -31,10 +33,15 @@ class Address:
     address: IPNetwork
     dad: bool = False
     shared: bool = False
+    bare: bool = False
 
     def __str__(self) -> str:
-        nodad = " nodad" if self.address.version == 6 and not self.dad else ""
-        return f"ip {self.where}address add {self.address} dev {self.ifname}{nodad}"
+        options = " nodad" if self._skips_dad() else ""
+        options += " noprefixroute" if self.bare else ""
+        return f"ip {self.where}address add {self.address} dev {self.ifname}{options}"
+
+    def _skips_dad(self) -> bool:
+        return self.address.version == 6 and not self.dad
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Add it; one that is there already is fine."""
@@ -67,8 +74,9 @@ class Address:
         found: dict[str, Any] = {
             "index": link.index, "address": str(self.address.ip), "prefixlen": self.address.prefixlen,
         }  # fmt: skip
-        if self.address.version == 6 and not self.dad:
-            found["flags"] = IFA_F_NODAD
+        flags = IFA_F_NODAD * self._skips_dad() | IFA_F_NOPREFIXROUTE * self.bare
+        if flags:
+            found["flags"] = flags
         if self.address.version == 4 and self.address.prefixlen < 31:
             found["broadcast"] = str(self.address.broadcast)
         return found

@@ -19,6 +19,7 @@ from linuxnet.errors import KernelError
 
 IFF_UP, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x100, 0x200  # linux/if.h
 PORT_FORWARDING = 3  # BR_STATE_FORWARDING (linux/if_bridge.h)
+BRIDGE_VLAN_INFO_RANGE_END = 1 << 4  # linux/if_bridge.h
 
 log = logging.getLogger("podwire.kernel")
 
@@ -87,6 +88,18 @@ class Netlink:
         """Return all links: a dump, O(links). Filters as in ifinfmsg, e.g. master=INDEX."""
         for message in self._dump("get_links", **filters):
             yield _link(message)
+
+    def port_vlans(self, index: int) -> list[dict[str, int]]:
+        """Return a bridge port's VLANs as ranges: first, last, flags (linux/if_bridge.h)."""
+        merged: list[dict[str, int]] = []
+        for message in self._dump("get_vlans", index=index):
+            spec = message.get_attr("IFLA_AF_SPEC")
+            for entry in spec.get_attrs("IFLA_BRIDGE_VLAN_INFO") if spec else ():
+                if entry["flags"] & BRIDGE_VLAN_INFO_RANGE_END and merged:
+                    merged[-1]["last"] = entry["vid"]
+                else:
+                    merged.append({"first": entry["vid"], "last": entry["vid"], "flags": entry["flags"]})
+        return merged
 
     def addresses(self, index: int) -> list[Mapping[str, Any]]:
         """Return the addresses of one link, attribute names as in rtnetlink(7) without "IFA_"."""
