@@ -46,6 +46,17 @@ class NetworkList:
         """Return the network with the plugins of its drop-in directory after its own."""
         return replace(self, plugins=self.plugins + added)
 
+    def to_json(self) -> JsonObject:
+        """Return the whole network as one list that needs no files beside it."""
+        return {
+            "cniVersion": self.version,
+            "name": self.name,
+            "disableCheck": self.disable_check,
+            "disableGC": self.disable_gc,
+            "loadOnlyInlinedPlugins": True,
+            "plugins": [plugin.body for plugin in self.plugins],
+        }
+
     def require_plugins(self) -> None:
         """Refuse a network that consists of nothing. Raises CniError 7."""
         if not self.plugins:
