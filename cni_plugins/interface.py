@@ -57,6 +57,18 @@ def address_ops(
     )
 
 
+def host_end_sysctls(name: str, *, shared: bool = False) -> tuple[Op, ...]:
+    """Set up the host's end before its carrier comes: no advertisement of a container's is believed.
+
+    Nor is duplicate-address detection waited for: until it is done (1 to 2 s) the link has no address to
+    ask for neighbours with, and no packet is forwarded to the container (RFC 4862 section 5.4).
+    """
+    return tuple(
+        Sysctl(Where.HOST, f"ipv6/conf/{name}/{key}", "0", shared=shared, optional=True)
+        for key in ("accept_ra", "accept_dad")
+    )
+
+
 def route_ops(ifname: str, routes: Iterable[SpecRoute], ips: Iterable[IpConfig]) -> tuple[Op, ...]:
     """Add the result's routes; one without a gateway takes its family's first."""
     gateways: dict[int, IPAddress] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
         _call("unshare", CLONE_NEWNET)
 
 
+def _empty_private_folders() -> None:
+    for folder in PRIVATE_FOLDERS:
+        if folder != "/run/netns":  # its files are mounts; whoever made one removes it
+            for entry in Path(folder).iterdir():
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
 @pytest.fixture
 def host() -> Iterator[None]:
     """Enter a fresh network namespace, the "host" of one test, with lo up; step out afterwards."""
@@ -52,3 +60,4 @@ def host() -> Iterator[None]:
     finally:
         _call("setns", before, CLONE_NEWNET)
         os.close(before)
+        _empty_private_folders()
