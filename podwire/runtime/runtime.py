@@ -108,6 +108,10 @@ class Runtime:
         for plugin in network.plugins:
             self._runner.run(plugin, Verb.STATUS, None, derive(network, plugin))
 
+    def attachments(self, name: str) -> list[CachedAttachment]:
+        """Return what the cache knows to be attached to a network."""
+        return self._cache.attachments(name)
+
     def _require_unattached(self, network: NetworkList, target: Target) -> None:
         try:
             cached = self._cache.read(network.name, target)

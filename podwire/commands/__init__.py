@@ -1,0 +1,10 @@
+"""The sub-commands of `podwire`: each reads its options, calls a room, prints what came of it.
+
+    printing.py      tables and JSON; colour only on a terminal
+    failing.py       errors -> one sentence on stderr, or an error object; the exit status
+    options.py       options that several commands take
+    cni_session.py   one operation of `cni`, from its options to what is printed
+    cni.py, schema.py, lint.py, install.py, inspect.py, explain.py, doctor.py   one command each
+
+A module is imported when its command is run, and for the list that --help prints.
+"""

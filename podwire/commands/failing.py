@@ -1,0 +1,57 @@
+"""Errors -> one sentence on stderr, or an error object on stdout with `--output json`; exit status 1.
+
+This is the one place where an error is printed. Wrong usage is typer's business: it exits with 2.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from cni_spec.errors import IO_FAILURE, CniError
+from cni_spec.json_input import JsonObject
+from cni_spec.versions import LATEST_VERSION
+from linuxnet.errors import Busy, Conflict, KernelError, MissingTool
+from podwire.commands.printing import Output, print_json, say
+
+FORESEEN = (CniError, KernelError, Conflict, MissingTool, Busy, OSError, ExceptionGroup)
+
+
+class Failed(Exception):
+    """A command failed; `facts` are printed beside its error object."""
+
+    def __init__(self, cause: Exception, facts: JsonObject) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.facts = facts
+
+
+def print_failure(failure: Exception, output: Output) -> None:
+    """Print an error for its reader."""
+    cause, facts = (failure.cause, failure.facts) if isinstance(failure, Failed) else (failure, {})
+    errors = [as_error(one) for one in (cause.exceptions if isinstance(cause, ExceptionGroup) else (cause,))]
+    if output is Output.JSON:
+        _print_object(errors, facts)
+        return
+    for error in errors:
+        say(error.msg)
+        for line in _details(error):
+            sys.stderr.write(f"  {line}\n")
+
+
+def as_error(failure: Exception) -> CniError:
+    """Give a failure of any room the shape of a CNI error."""
+    if isinstance(failure, OSError):
+        return CniError(IO_FAILURE, f"{failure.filename or 'system'}: {failure.strerror or failure}")
+    from cni_plugins.skeleton import as_cni_error
+
+    return as_cni_error(failure)
+
+
+def _details(error: CniError) -> list[str]:
+    return [*error.details.splitlines(), *getattr(error, "__notes__", ())]
+
+
+def _print_object(errors: list[CniError], facts: JsonObject) -> None:
+    objects: list[JsonObject] = [json.loads(error.to_json(LATEST_VERSION)) for error in errors]
+    print_json(objects[0] | ({"errors": objects} if len(objects) > 1 else {}) | facts)
