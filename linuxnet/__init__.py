@@ -12,8 +12,9 @@
     links.py      links: bridge, veth, state, deletion        ports.py   bridge ports and their VLANs
     addresses.py  addresses    routes.py  routes    neighbours.py  neighbours    sysctls.py  /proc/sys/net
     wait.py       waiting for a link by event
-    nft*.py       libnftables in process, the static rules and their elements
-    iptables*.py  the iptables backend, legacy and nft variant
+    nft*.py       libnftables in process, the static rules (podwire.nft) and their elements
+    masquerade.py, hostports.py   what a pod's addresses and host ports are in either backend
+    iptables.py   the iptables backend        vlan_gateway.py   the gateway inside a VLAN
     conntrack.py  forgetting flows     tc.py  shaping
 
 It knows Linux and nothing of CNI but the error class it raises. Plugins, the overlay and the proxy import

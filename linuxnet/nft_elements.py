@@ -131,17 +131,24 @@ class RemoveElements(Inverse):
 
 @dataclass(frozen=True)
 class RemoveOwned(Inverse):
-    """Remove every element that carries a mark; none is fine, and so is a table that is not there."""
+    """Remove every element that carries a mark; none is fine, and so is a table that is not there.
+
+    `prefixes` of set names leave the sets of other plugins in the chain alone; () means every set.
+    """
 
     mark: str
+    prefixes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"nft delete element … comment {json.dumps(self.mark)}"
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Remove them."""
-        remove_where(kernel, lambda one: one.mark == self.mark)
+        remove_where(kernel, self._is_meant)
         return None
+
+    def _is_meant(self, one: Owned) -> bool:
+        return one.mark == self.mark and (not self.prefixes or one.element.name.startswith(self.prefixes))
 
 
 @dataclass(frozen=True)
@@ -219,11 +226,11 @@ def remove_where(kernel: Kernel, predicate: Callable[[Owned], bool]) -> None:
         for attempt in range(RETRIES):
             found = list(list_elements(kernel.nft, family))
             doomed = [one for one in found if predicate(one)]
-            orphans = _orphans(kernel, [one for one in found if one not in doomed]) if doomed else []
+            doomed += _orphans(kernel, [one for one in found if one not in doomed])
             if not doomed:
                 break
             try:
-                kernel.nft.run("\n".join(_delete(one.element) for one in doomed + orphans))
+                kernel.nft.run("\n".join(_delete(one.element) for one in doomed))
                 break
             except KernelError:
                 if attempt == RETRIES - 1:  # not a race: the kernel will not
@@ -239,10 +246,12 @@ def describe_mark(mark: str) -> str:
 
 
 def _orphans(kernel: Kernel, staying: list[Owned]) -> list[Owned]:
-    """Return the shared pairs that no staying pod lies in, if no ADD is about to need one."""
+    """Return what is shared and needed by no staying pod, if no ADD is about to need it."""
     pairs = [one for one in staying if one.element.name.startswith("same_network")]
     pods = [IPAddress(key) for key in (_pod_of(one) for one in staying) if key]
     idle = [one for one in pairs if not any(pod in _subnet_of(one) for pod in pods)]
+    if not any(one.element.name == "hairpin4" for one in staying):
+        idle += [one for one in staying if one.element.name == "loopback_ports"]
     return idle if idle and kernel.shared.is_alone() else []
 
 
