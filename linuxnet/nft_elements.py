@@ -18,8 +18,9 @@ from linuxnet.errors import Conflict, KernelError
 from linuxnet.kernel import Kernel
 from linuxnet.nft import Nft
 from linuxnet.numbers import NFT_TABLE
-from linuxnet.op import Inverse, Op
+from linuxnet.op import Inverse, Op, Where
 from linuxnet.owner import is_of_network
+from linuxnet.sysctls import read_sysctl
 
 FAMILIES = ("inet", "bridge")
 RETRIES = 5  # times; each means that another process removed an element between our look and our change
@@ -250,9 +251,14 @@ def _orphans(kernel: Kernel, staying: list[Owned]) -> list[Owned]:
     pairs = [one for one in staying if one.element.name.startswith("same_network")]
     pods = [IPAddress(key) for key in (_pod_of(one) for one in staying) if key]
     idle = [one for one in pairs if not any(pod in _subnet_of(one) for pod in pods)]
-    if not any(one.element.name == "hairpin4" for one in staying):
-        idle += [one for one in staying if one.element.name == "loopback_ports"]
+    guards = [one for one in staying if one.element.name == "loopback_ports"]
+    idle += [one for one in guards if not _routes_loopback(kernel, one.element.key.strip('"'))]
     return idle if idle and kernel.shared.is_alone() else []
+
+
+def _routes_loopback(kernel: Kernel, ifname: str) -> bool:
+    """Tell whether 127.0.0.0/8 may be routed on an interface: as long as it may, its guard stays."""
+    return read_sysctl(kernel, Where.HOST, f"ipv4/conf/{ifname}/route_localnet") == "1"
 
 
 def _pod_of(one: Owned) -> str:
