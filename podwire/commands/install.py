@@ -1,0 +1,62 @@
+"""`podwire install`: put the plugins where runtimes look for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from podwire.commands.options import CONF_DIR, OutputOption
+from podwire.commands.printing import Output, print_json
+from podwire.install.actions import Action
+
+DEFAULT_DIRECTORY = Path("/opt/cni/bin")
+
+ToOption = Annotated[Path, typer.Option("--to", help="The directory of plugins.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+app = typer.Typer()
+
+
+@app.command()
+def install(
+    to: ToOption = DEFAULT_DIRECTORY,
+    conflist: Annotated[
+        str, typer.Option("--conflist", help="Put a configuration in place too: bridge, ptp or podman.")
+    ] = "",
+    conf_dir: Annotated[Path, typer.Option("--conf-dir", help="Where the configuration goes.")] = CONF_DIR,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace other projects' files; they are kept beside.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Put one executable per plugin into a directory. Doing it again changes nothing."""
+    from cni_plugins.registry import PLUGIN_TYPES
+    from podwire.install.launchers import launcher
+    from podwire.install.manifest import read_manifest, write_manifest
+    from podwire.install.planning import SAMPLE_NAME, plan_install, sample
+
+    to, conf_dir = to.absolute(), conf_dir.absolute()
+    wanted = {to / name: (launcher(name), 0o755) for name in PLUGIN_TYPES}
+    if conflist:
+        wanted[conf_dir / SAMPLE_NAME.format(conflist)] = (sample(conflist), 0o644)
+    actions, manifest = plan_install(wanted, read_manifest(to), force=force)
+    if not dry_run:
+        write_manifest(manifest)
+    carry_out(actions, output, dry_run=dry_run)
+
+
+def carry_out(actions: Iterable[Action], output: Output, *, dry_run: bool) -> None:
+    """Apply actions unless it is a rehearsal, and print them."""
+    done = []
+    for action in actions:
+        if not dry_run:
+            action.apply()
+        done.append(str(action))
+        if output is Output.TABLE:
+            typer.echo(str(action))
+    if output is Output.JSON:
+        print_json({"actions": done, "dryRun": dry_run})
