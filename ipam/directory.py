@@ -108,8 +108,12 @@ class Directory:
         """Remove the file of an address if it is still this owner's; tell whether it was."""
         if self.read(key) != owner:
             return False
-        os.unlink(name_of(key), dir_fd=self._fd)
+        self.unlink(key)
         return True
+
+    def unlink(self, key: Key) -> None:
+        """Remove the file of an address."""
+        os.unlink(name_of(key), dir_fd=self._fd)
 
     def last_reserved(self, set_index: int) -> IPAddress | None:
         """Return the address that was given last from a set, None if nobody can tell."""

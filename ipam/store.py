@@ -80,7 +80,8 @@ class Store:
         """Take an address; return False, having learnt whose it is, if somebody had it."""
         self._changed = True
         identity = self.directory.reserve(key, owner)
-        if identity is None:
+        if identity is None:  # the index was wrong about this one, and who knows about what else
+            self.compare(every_run=True)
             self._learn(key, Identity(0, 0))
             return False
         try:
@@ -100,11 +101,12 @@ class Store:
     def release(self, key: Key, owner: Owner) -> bool:
         """Give an address back; it cools, and is kept apart if a name remembers it."""
         self._changed = True
-        if not self.directory.remove(key, owner):
+        if self.directory.read(key) != owner:
             return False
         if self._network.cooldown > 0:
             self.index.mark("cooling", key, self._network.now())
         self._drop(key)
+        self.directory.unlink(key)  # last: an index that fails before has the operation run again
         return True
 
     def held_by(self, owner: Owner) -> list[Key]:
