@@ -107,14 +107,20 @@ def validate(model: type[M], folded: JsonObject) -> M:
 
 
 def explain_validation(error: ValidationError) -> tuple[str, str]:
-    """Return the first complaint as a sentence, and all of them as details ("" if it is the only one)."""
-    sentences = []
+    """Return the first complaint as a sentence, and all others as details ("" if it is the only one)."""
+    sentences = [sentence for _, sentence in complaints(error)]
+    return sentences[0], "\n".join(sentences[1:])
+
+
+def complaints(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
+    """Return every complaint: where it is, as keys and indices, and the sentence, which names it too."""
+    found = []
     for item in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in item["loc"]) or "configuration"
         what = item["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
         came = "" if item["type"] == "missing" else f", came {shorten(item['input'])}"
-        sentences.append(f"{where}: {what}{came}")
-    return sentences[0], "\n".join(sentences[1:])
+        found.append((item["loc"], f"{where}: {what}{came}"))
+    return found
 
 
 def fold_keys(model: type[SpecModel], body: JsonObject, where: str, remarks: Remarks) -> JsonObject:
