@@ -134,6 +134,22 @@ def usage(store: Store, pools: Sequence[RangeSet]) -> list[Usage]:
     return [_usage(store, pool) for pool in pools]
 
 
+def usage_at_best(store: Store, pools: Sequence[RangeSet]) -> list[Usage]:
+    """Count, having looked for left-overs where a pool seems used up: what the next ADD would do."""
+    counted = usage(store, pools)
+    if all(one.available > 0 for one in counted):
+        return counted
+    store.look_again()
+    return usage(store, pools)
+
+
+def taken_gateways(store: Store, pools: Sequence[RangeSet]) -> list[str]:
+    """Name gateways' addresses that somebody holds: "10.0.0.1 is reserved for ID IFNAME"."""
+    gateways = {part.gateway for pool in pools for part in pool.ranges if part.gateway is not None}
+    held = ((address, store.index.get(key_of(address))) for address in sorted(gateways))
+    return [f"{address} is reserved for {one.owner}" for address, one in held if one]
+
+
 def _usage(store: Store, pool: RangeSet) -> Usage:
     spans = [span for part in pool.usable for span in part]
     taken = sum(store.index.count("reservations", span) for span in spans)
