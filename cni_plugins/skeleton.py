@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cni_plugins.journal import destination, from_environment, record
 from cni_plugins.plugin import Call, Plugin, ValidAttachments
 from cni_spec.config import AttachmentId, parse_config, validate
 from cni_spec.errors import (
@@ -27,7 +29,7 @@ from cni_spec.errors import (
     TRY_AGAIN_LATER,
     CniError,
 )
-from cni_spec.json_input import SIZE_LIMIT, JsonObject, json_type
+from cni_spec.json_input import SIZE_LIMIT, JsonObject, decode_object, json_type
 from cni_spec.request import Request, Verb, read_request
 from cni_spec.result import Result, read_result
 from cni_spec.versions import ALL_VERSIONS, LATEST_VERSION, is_at_least, require_supported
@@ -70,6 +72,20 @@ def answer(
     kernel: Callable[[], Kernel] = Kernel,
 ) -> Answer:
     """Serve one request. Never raises: an error becomes an error object (CNI 1.1.0 section 5)."""
+    started = time.monotonic()
+    given = _answer(plugin, environment, stdin, warn, kernel)
+    if log := destination(environment):
+        _record(plugin, environment, stdin, given, (time.monotonic() - started) * 1000, log)
+    return given
+
+
+def _answer(
+    plugin: Plugin[Any],
+    environment: Mapping[str, str],
+    stdin: bytes,
+    warn: Warn,
+    kernel: Callable[[], Kernel],
+) -> Answer:
     version = LATEST_VERSION
     try:
         request = read_request(environment, stdin)
@@ -80,6 +96,21 @@ def answer(
     except Exception as failure:  # noqa: BLE001 - the one place where any failure becomes an error object
         error = as_cni_error(failure)
         return Answer(1, error.to_json(version), error)
+
+
+def _record(
+    plugin: Plugin[Any], environment: Mapping[str, str], stdin: bytes, given: Answer, ms: float, log: str
+) -> None:
+    """Tell the node's journal of a request."""
+    try:
+        network = str(decode_object(stdin, "configuration").get("name", ""))
+    except CniError:  # the answer tells
+        network = ""
+    code, msg = (given.error.code, given.error.msg) if given.error else (given.status, "")
+    entry = from_environment(
+        environment, plugin=plugin.name, duration_ms=ms, network=network, code=code, msg=msg
+    )
+    record(entry, log)
 
 
 def as_cni_error(failure: Exception) -> CniError:

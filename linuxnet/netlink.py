@@ -18,6 +18,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from linuxnet.errors import KernelError
 
 IFF_UP, IFF_PROMISC, IFF_ALLMULTI = 0x1, 0x100, 0x200  # linux/if.h
+INGRESS_HANDLE = 0xFFFF0000  # ffff: (linux/pkt_sched.h)
 PORT_FORWARDING = 3  # BR_STATE_FORWARDING (linux/if_bridge.h)
 BRIDGE_VLAN_INFO_RANGE_END = 1 << 4  # linux/if_bridge.h
 
@@ -117,6 +118,23 @@ class Netlink:
             found.append(_attributes(message, "RTA_") | fields)
         return found
 
+    def qdiscs(self, index: int) -> list[dict[str, Any]]:
+        """Return a link's queueing disciplines, attribute names as in tc(8)'s messages without "TCA_"."""
+        return [
+            _attributes(message, "TCA_") | {"handle": message["handle"]}
+            for message in self._dump("get_qdiscs", index=index)
+            if message["index"] == index
+        ]
+
+    def redirects(self, index: int) -> list[int]:
+        """Return the links that filters on a link's ingress lead to."""
+        found = []
+        for message in self._dump("get_filters", index=index, parent=INGRESS_HANDLE):
+            for mirred in _nested(message, "TCA_OPTIONS", "TCA_U32_ACT", "*", "TCA_ACT_OPTIONS"):
+                parms = mirred.get_attr("TCA_MIRRED_PARMS")
+                found += [parms["ifindex"]] if parms else []
+        return found
+
     def route_to(self, address: str) -> Mapping[str, Any]:
         """Return the route the kernel would take to one address. Raises KernelError if there is none."""
         message = self.request("route", "get", dst=address)[0]
@@ -146,6 +164,17 @@ class Netlink:
                 if error.code != errno.EINTR or attempt == 9:
                     raise KernelError(error.code, what, str(error.args[1])) from error
         raise AssertionError("unreachable")
+
+
+def _nested(message: Any, *names: str) -> Iterator[Any]:
+    """Yield the attributes at the end of a path of names; "*" takes every attribute there."""
+    name, *rest = names
+    found = [value for _, value in message["attrs"]] if name == "*" else [message.get_attr(name)]
+    for one in found:
+        if one is not None and rest and hasattr(one, "get_attr"):
+            yield from _nested(one, *rest)
+        elif one is not None and not rest:
+            yield one
 
 
 def _attributes(message: Any, prefix: str) -> dict[str, Any]:

@@ -1,0 +1,104 @@
+"""The verbs of bandwidth."""
+
+from __future__ import annotations
+
+from cni_plugins.attached import stale_links
+from cni_plugins.bandwidth.config import BandwidthConfig
+from cni_plugins.bandwidth.plan import ifb_names, plan
+from cni_plugins.interface import describe
+from cni_plugins.plugin import Call, Plugin, ValidAttachments, check_all
+from cni_plugins.steps import Steps
+from cni_spec.errors import INVALID_CONFIG, CheckFailed, CniError
+from cni_spec.result import Result
+from linuxnet.links import RemoveLink
+from linuxnet.netlink import Link
+from linuxnet.op import Op, Where
+
+
+class Bandwidth(Plugin[BandwidthConfig]):
+    """Limit what a container receives and sends."""
+
+    name = "bandwidth"
+    versions = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+    config = BandwidthConfig
+
+    def add(self, call: Call[BandwidthConfig]) -> Result:
+        """Shape the host's end of the veth; the result gains the IFB."""
+        previous = call.require_prev_result()
+        limits = call.config.limits
+        if limits.is_empty:
+            return previous
+        ifb = _free_ifb(call)
+        call.undo.apply(call.kernel, *_ops(call, find_host_end(call), ifb))
+        if not limits.egress_rate:
+            return previous
+        return previous.with_(interfaces=(*previous.interfaces, describe(call.kernel.host, ifb)))
+
+    def delete(self, call: Call[BandwidthConfig]) -> None:
+        """Remove the IFB; what is on the veth goes with the veth."""
+        for link in _own_ifbs(call):
+            call.kernel.apply(RemoveLink(Where.HOST, link.name))
+
+    def check(self, call: Call[BandwidthConfig]) -> None:
+        """Compare every qdisc, filter and the IFB."""
+        limits = call.config.limits
+        if limits.is_empty:
+            return
+        own = _own_ifbs(call)
+        if limits.egress_rate and not own:
+            raise CheckFailed(
+                f"interface {ifb_names(call.attachment)[0]}, which shapes what is sent, is missing"
+            )
+        check_all(call, _ops(call, find_host_end(call), own[0].name if own else ""))
+
+    def gc(self, call: Call[BandwidthConfig], valid: ValidAttachments) -> None:
+        """Remove the IFBs of attachments that are not listed."""
+        steps = Steps()
+        for name in stale_links(call.kernel, call.config.name, valid):
+            link = call.kernel.host.find_link(name)
+            if link is not None and link.kind == "ifb":
+                with steps.step(f"remove {name}"):
+                    call.kernel.apply(RemoveLink(Where.HOST, name))
+        steps.finish()
+
+    def explain(self, call: Call[BandwidthConfig]) -> tuple[Op, ...]:
+        """Return the plan, for the veth a bridge of ours would make."""
+        limits, owner = call.config.limits, call.attachment
+        return plan(limits, call.config.latency, owner, owner.veth_name, 1500, ifb_names(owner)[0])
+
+
+def find_host_end(call: Call[BandwidthConfig]) -> Link:
+    """Return the host's end of the container's veth, which the result before must name.
+
+    Raises:
+        CniError: code 7, if the interface is no veth, or its other end is not in the result.
+    """
+    ifname = call.request.ifname
+    inner = call.kernel.container.find_link(ifname)
+    outer = call.kernel.host.find_link_at(inner.peer) if inner and inner.peer else None
+    names = {one.name for one in call.require_prev_result().interfaces if not one.sandbox}
+    if outer is None or outer.kind != "veth" or outer.name not in names:
+        said = f"{ifname} has no end on the host that prevResult names"
+        raise CniError(INVALID_CONFIG, f"prevResult: {said}; bandwidth can only be limited on a veth")
+    return outer
+
+
+def _ops(call: Call[BandwidthConfig], outer: Link, ifb: str) -> tuple[Op, ...]:
+    return plan(call.config.limits, call.config.latency, call.attachment, outer.name, outer.mtu, ifb)
+
+
+def _free_ifb(call: Call[BandwidthConfig]) -> str:
+    """Return the first of the attachment's names that no other interface has taken."""
+    first, second = ifb_names(call.attachment)
+    return first if call.kernel.host.find_link(first) is None else second
+
+
+def _own_ifbs(call: Call[BandwidthConfig]) -> list[Link]:
+    """Return the IFBs that carry our mark, or the reference's name and no mark."""
+    first, second = ifb_names(call.attachment)
+    found = [call.kernel.host.find_link(name) for name in (first, second)]
+    alias = call.attachment.alias
+    return [one for one in found if one and (one.alias == alias or (one.name == first and not one.alias))]
+
+
+PLUGIN = Bandwidth()
