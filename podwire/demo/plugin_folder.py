@@ -14,11 +14,13 @@ from podwire.demo.world import World
 
 REFERENCE_FOLDER = Path("/usr/lib/cni")  # Debian's package containernetworking-plugins
 OUR_FOLDER = "/opt/cni/podwire"
+PODWIRE = (sys.executable, "-P", "-c", "from podwire.main import main; main()")  # the command line
 
 
 def install_ours(world: World, folder: str = OUR_FOLDER) -> None:
     """Install podwire's plugins into `folder` of the world, as its users do."""
-    world.run([sys.executable, "-m", "podwire.main", "install", "--to", folder], env=python_path())
+    world.run(["mkdir", "-p", folder])
+    world.run([*PODWIRE, "install", "--to", folder])
 
 
 def choose(world: World, origins: Mapping[str, str], folder: str = "/opt/cni/bin") -> None:
@@ -31,8 +33,3 @@ def choose(world: World, origins: Mapping[str, str], folder: str = "/opt/cni/bin
 def has_reference_plugins() -> bool:
     """Tell whether the Go reference plugins are installed on this machine."""
     return (REFERENCE_FOLDER / "bridge").exists()
-
-
-def python_path() -> dict[str, str]:
-    """Return the environment in which this Python's podwire is found from another folder."""
-    return {"PYTHONPATH": str(Path(__file__).parents[2])}
