@@ -8,6 +8,7 @@
     sticky.py     addresses that are remembered for a pod's name: small, durable
     network.py    where all that lies
     store.py      one operation on a network: the lock held, the index in step with the directory
+    survey.py     files that are not as they should be, for a person who looks
     allocator.py  the policy: round robin, requested and sticky addresses, release, check, GC, status
 
 The directory is the truth, shared with the reference's plugin while both are in use. Imports cni_spec, the

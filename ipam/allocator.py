@@ -65,6 +65,7 @@ def allocate(store: Store, pools: Sequence[RangeSet], wish: Wish) -> tuple[Lease
         CniError: code 106 if the owner holds one already, 103 if a pool has none to give or not the one
             that was requested, 7 if a requested address is in no pool.
     """
+    store.thaw()
     wanted = _place_requests(pools, wish)
     _refuse_duplicates(store, pools, wish.owner)
     taken: list[Key] = []
@@ -81,6 +82,7 @@ def allocate(store: Store, pools: Sequence[RangeSet], wish: Wish) -> tuple[Lease
 
 def preview(store: Store, pools: Sequence[RangeSet], wish: Wish) -> tuple[Lease, ...]:
     """Return what `allocate` would give, and take nothing. Raises what that would."""
+    store.thaw()
     wanted = _place_requests(pools, wish)
     _refuse_duplicates(store, pools, wish.owner)
     return tuple(_lease(pool, _pick(store, pool, i, wanted[i], wish.name)) for i, pool in enumerate(pools))
@@ -131,6 +133,7 @@ def collect(store: Store, valid: frozenset[Owner]) -> list[IPAddress]:
 
 def usage(store: Store, pools: Sequence[RangeSet]) -> list[Usage]:
     """Count, pool by pool."""
+    store.thaw(-1)
     return [_usage(store, pool) for pool in pools]
 
 

@@ -57,7 +57,6 @@ class Store:
             self.index.check()
         if (stamp, boot_id) != (self.directory.stamp(), self._boot_id):
             self.compare(every_file=boot_id != self._boot_id)
-        self.thaw(AT_ONCE)
 
     def compare(self, *, every_file: bool = False, every_run: bool = False) -> None:
         """Bring the index up to what the directory holds, and remove what nobody owns."""
@@ -117,8 +116,8 @@ class Store:
             return self.index.held_by(owner) or self.index.held_by(Owner(owner.container_id, ""))
         return held
 
-    def thaw(self, limit: int) -> None:
-        """Free what has cooled long enough, at most `limit` addresses."""
+    def thaw(self, limit: int = AT_ONCE) -> None:
+        """Free what has cooled long enough, at most `limit` addresses (-1: all)."""
         now, cooldown = self._network.now(), self._network.cooldown
         for key in self.index.cooled(now, cooldown, limit):
             self.index.drop("cooling", key)
