@@ -1,1 +1,16 @@
-"""Map of this room: see its modules."""
+"""The command line: where the rooms are put together.
+
+    main.py            `podwire`: the table of commands, and the one place where errors end
+    commands/          one module a command: options in, tables or JSON out
+    runtime/           what libcni does: lists, cache, locks, the operations of a runtime
+    lint/              what is wrong with a configuration, with line and column
+    install/           executables and samples put in place, and taken away exactly
+    inspection/        every object an attachment owns
+    explain.py         the plan of an ADD as commands
+    doctor/            what this machine has and lacks
+    ipam_commands.py   `podwire ipam`
+    samples/           configuration lists to begin with
+    demo/              a small world of namespaces to try things in
+
+Imports every room; no room imports it.
+"""
