@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from linuxnet.masquerade import masquerade_gc, remove_masquerade
-from linuxnet.nft_elements import RemoveOwned, gc_elements
-
 from cni_plugins.delegate import Ipam, ipam_type
 from cni_plugins.interface import container_interface
 from cni_plugins.plugin import Call, ValidAttachments
@@ -18,6 +15,8 @@ from cni_spec.result import Interface
 from linuxnet.errors import MissingTool
 from linuxnet.kernel import Kernel
 from linuxnet.links import RemoveLink
+from linuxnet.masquerade import masquerade_gc, remove_masquerade
+from linuxnet.nft_elements import RemoveOwned, gc_elements
 from linuxnet.numbers import LINK_GROUP
 from linuxnet.op import Op, Where
 from linuxnet.owner import Attachment, is_of_network, mark_of_alias
@@ -142,7 +141,7 @@ def stale_links(kernel: Kernel, network: str, valid: ValidAttachments) -> list[s
         mark = mark_of_alias(link.alias)
         if mark is not None and is_of_network(mark, network) and mark not in valid.marks:
             found.append(link.name)
-        if mark is None and link.group == LINK_GROUP and link.kind == "veth":
+        if mark is None and link.group == LINK_GROUP:
             unnamed.append(link.name)
     return found + (unnamed if unnamed and kernel.shared.is_alone() else [])
 

@@ -13,6 +13,7 @@ from typing import Any
 from linuxnet.errors import Conflict, KernelError
 from linuxnet.kernel import Kernel
 from linuxnet.links import RemoveLink
+from linuxnet.numbers import LINK_GROUP
 from linuxnet.op import Inverse, Op, Where
 
 ROOT_HANDLE, INGRESS_HANDLE = 0x10000, 0xFFFF0000  # 1: and ffff: (linux/pkt_sched.h)
@@ -88,14 +89,14 @@ class Ifb:
     def apply(self, kernel: Kernel) -> Op | None:
         """Create it. Raises Conflict if the name is taken."""
         try:
-            kernel.host.request("link", "add", ifname=self.name, kind="ifb", mtu=self.mtu)
+            kernel.host.request("link", "add", ifname=self.name, kind="ifb", mtu=self.mtu, group=LINK_GROUP)
         except KernelError as error:
             if error.errno == errno.EEXIST:
                 raise Conflict(f"{self.name} exists already; DEL of its attachment removes it") from error
             raise
         inverse = RemoveLink(Where.HOST, self.name)
         try:
-            kernel.host.request("link", "set", ifname=self.name, IFLA_IFALIAS=self.alias, state="up")
+            kernel.host.request("link", "set", ifname=self.name, IFLA_IFALIAS=self.alias, group=0, state="up")
         except KernelError:
             kernel.apply(inverse)
             raise

@@ -43,7 +43,7 @@ class TuningConfig(NetworkConfig):
     mtu: Mtu = 0
     allmulti: bool | None = None
     txqlen: Annotated[int, Field(ge=0)] | None = Field(None, alias="txQLen")
-    data_dir: str = Field("/run/cni/tuning", alias="dataDir")
+    data_dir: Annotated[str, Field(pattern=r"^/[^\x00]*$")] = Field("/run/cni/tuning", alias="dataDir")
     runtime_config: RuntimeConfig = Field(RuntimeConfig(), alias="runtimeConfig")
 
 

@@ -96,7 +96,7 @@ def test_a_second_interface_is_shaped_too(container: MakeContainer, plugins: Plu
 
 BROKEN = {
     "the shaper": "tc qdisc del dev {veth} root",
-    "its kind": "tc qdisc replace dev {veth} root handle 2: prio",
+    "its kind": "tc qdisc replace dev {veth} root handle 2: pfifo",
     "its rate": "tc qdisc replace dev {veth} root handle 1: tbf rate 1mbit burst 31250 latency 25ms",
     "the detour": "tc filter del dev {veth} parent ffff:",
     "the ingress qdisc": "tc qdisc del dev {veth} ingress",

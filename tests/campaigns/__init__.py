@@ -1,0 +1,1 @@
+"""The slow end of the suite: many generated requests, many killed ones, many at once."""
