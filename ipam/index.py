@@ -122,9 +122,10 @@ class Index:
             "INSERT OR REPLACE INTO reservations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (one.key, one.owner.container_id, one.owner.ifname, *one[2:5], *one.identity),
         )
-        self._db.execute("DELETE FROM cooling WHERE address = ?", (one.key,))
-        self._db.execute("DELETE FROM idle WHERE address = ?", (one.key,))
-        self._block(one.key)
+        if self._keeps_runs:
+            self._db.execute("DELETE FROM cooling WHERE address = ?", (one.key,))
+            self._db.execute("DELETE FROM idle WHERE address = ?", (one.key,))
+            self._block(one.key)
 
     def mark(self, table: Literal["cooling", "idle"], key: Key, since: float) -> None:
         """Note that an address cools down, or waits for its pod, since then."""
@@ -134,7 +135,9 @@ class Index:
     def drop(self, table: Table, key: Key) -> None:
         """Forget one reason to block an address; it is free if that was the last."""
         self._db.execute(f"DELETE FROM {table} WHERE address = ?", (key,))
-        if not any(self._has(other, key) for other in ("reservations", "cooling", "idle")):
+        if self._keeps_runs and not any(
+            self._has(other, key) for other in ("reservations", "cooling", "idle")
+        ):
             self._unblock(key)
 
     def next_free(self, key: Key) -> Key:
@@ -165,12 +168,14 @@ class Index:
         return self._number(f"SELECT count(*) FROM {table} WHERE address BETWEEN ? AND ?", span)
 
     def put_runs_off(self) -> None:
-        """Let runs be until `make_runs`: cheaper where much changes at once."""
+        """Let runs, and what `put` ends, be until `make_runs`: cheaper where much changes at once."""
         self._keeps_runs = False
 
     def make_runs(self) -> None:
         """Make all runs anew."""
         self._keeps_runs = True
+        for table in ("cooling", "idle"):
+            self._db.execute(f"DELETE FROM {table} WHERE address IN (SELECT address FROM reservations)")
         runs = join_spans((key, key) for (key,) in self._db.execute(_BLOCKED))
         self._db.execute("DELETE FROM runs")
         self._db.executemany("INSERT INTO runs VALUES (?, ?)", runs)
@@ -191,7 +196,7 @@ class Index:
         self._db.execute("INSERT OR REPLACE INTO runs VALUES (?, ?)", (first, last))
 
     def _unblock(self, key: Key) -> None:
-        run = self._run_at(key) if self._keeps_runs else None
+        run = self._run_at(key)
         if run is None:
             return
         self._db.execute("DELETE FROM runs WHERE first = ?", (run[0],))
