@@ -9,7 +9,8 @@
     network.py    where all that lies
     store.py      one operation on a network: the lock held, the index in step with the directory
     survey.py     files that are not as they should be, for a person who looks
-    allocator.py  the policy: round robin, requested and sticky addresses, release, check, GC, status
+    allocator.py  the policy: round robin, requested and sticky addresses, release, check, GC
+    usage.py      how full pools are: for STATUS
 
 The directory is the truth, shared with the reference's plugin while both are in use. Imports cni_spec, the
 standard library and netaddr, and nothing that talks to the kernel's network; cni_plugins and podwire

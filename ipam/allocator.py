@@ -1,4 +1,4 @@
-"""The policy: round robin, requested and sticky addresses, release, check, GC, status.
+"""The policy: round robin, requested and sticky addresses, release, check, GC.
 
 Operations on a `Store`, to be run by `operate`. An ADD takes one address from each pool: the one that was
 asked for, else the one remembered for the pod's name, else the next free one behind the last that was
@@ -17,6 +17,7 @@ from ipam.directory import Owner
 from ipam.keys import Key, address_of, key_of
 from ipam.pools import RangeSet
 from ipam.store import Store
+from ipam.usage import count_pool
 
 
 @dataclass(frozen=True)
@@ -35,27 +36,6 @@ class Lease:
 
     address: IPNetwork
     gateway: IPAddress | None
-
-
-@dataclass(frozen=True)
-class Usage:
-    """How full a pool is. What is `remembered` for pods that are away is given when all else is gone."""
-
-    pool: RangeSet
-    size: int
-    taken: int
-    cooling: int
-    remembered: int
-
-    @property
-    def available(self) -> int:
-        """Return how many ADDs the pool can serve now."""
-        return self.size - self.taken - self.cooling
-
-    def __str__(self) -> str:
-        return (
-            f"{self.available} of {self.size} free, {self.taken} taken, {self.cooling} cooling in {self.pool}"
-        )
 
 
 def allocate(store: Store, pools: Sequence[RangeSet], wish: Wish) -> tuple[Lease, ...]:
@@ -131,36 +111,6 @@ def collect(store: Store, valid: frozenset[Owner]) -> list[IPAddress]:
     return [address_of(one.key) for one in stale if store.release(one.key, one.owner)]
 
 
-def usage(store: Store, pools: Sequence[RangeSet]) -> list[Usage]:
-    """Count, pool by pool."""
-    store.thaw(-1)
-    return [_usage(store, pool) for pool in pools]
-
-
-def usage_at_best(store: Store, pools: Sequence[RangeSet]) -> list[Usage]:
-    """Count, having looked for left-overs where a pool seems used up: what the next ADD would do."""
-    counted = usage(store, pools)
-    if all(one.available > 0 for one in counted):
-        return counted
-    store.look_again()
-    return usage(store, pools)
-
-
-def taken_gateways(store: Store, pools: Sequence[RangeSet]) -> list[str]:
-    """Name gateways' addresses that somebody holds: "10.0.0.1 is reserved for ID IFNAME"."""
-    gateways = {part.gateway for pool in pools for part in pool.ranges if part.gateway is not None}
-    held = ((address, store.index.get(key_of(address))) for address in sorted(gateways))
-    return [f"{address} is reserved for {one.owner}" for address, one in held if one]
-
-
-def _usage(store: Store, pool: RangeSet) -> Usage:
-    spans = [span for part in pool.usable for span in part]
-    taken = sum(store.index.count("reservations", span) for span in spans)
-    cooling = sum(store.index.count("cooling", span) for span in spans)
-    remembered = sum(store.index.count("idle", span) for span in spans)
-    return Usage(pool, pool.size, taken, cooling, remembered)
-
-
 def _place_requests(pools: Sequence[RangeSet], wish: Wish) -> list[IPAddress | None]:
     """Return the requested address of each pool."""
     left = sorted(wish.requested)
@@ -204,7 +154,9 @@ def _pick(store: Store, pool: RangeSet, set_index: int, requested: IPAddress | N
         key = store.index.oldest_idle(span for spans in pool.usable for span in spans)
     if key is None:
         raise CniError(
-            ADDRESSES_EXHAUSTED, f"no IP addresses available in range set: {pool}", str(_usage(store, pool))
+            ADDRESSES_EXHAUSTED,
+            f"no IP addresses available in range set: {pool}",
+            str(count_pool(store, pool)),
         )
     return key
 

@@ -44,10 +44,11 @@ def _parse_data_dir(text: object) -> Path:
 
 
 _text = PlainSerializer(str, return_type=str)
+_text_if_any = PlainSerializer(lambda value: None if value is None else str(value))
 _string = WithJsonSchema({"type": "string"})
 Requested = Annotated[IPAddress, PlainValidator(parse_requested), _text, _string]
-MaybeAddress = Annotated[IPAddress | None, PlainValidator(_parse_optional), _text, _string]
-Gateway = Annotated[IPAddress | Literal["none"] | None, PlainValidator(_parse_gateway), _text, _string]
+MaybeAddress = Annotated[IPAddress | None, PlainValidator(_parse_optional), _text_if_any, _string]
+Gateway = Annotated[IPAddress | Literal["none"] | None, PlainValidator(_parse_gateway), _text_if_any, _string]
 Excluded = Annotated[IPNetwork, PlainValidator(_parse_excluded), _text, _string]
 DataDir = Annotated[Path, PlainValidator(_parse_data_dir), _text, _string]
 Seconds = Annotated[float, Field(ge=0, le=31_536_000)]  # a year

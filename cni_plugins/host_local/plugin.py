@@ -10,21 +10,12 @@ from cni_plugins.host_local.resolv_conf import read_resolv_conf
 from cni_plugins.plugin import Call, Plugin, ValidAttachments
 from cni_spec.errors import INVALID_CONFIG, IO_FAILURE, LIMITED_CONNECTIVITY, NOT_AVAILABLE, CniError
 from cni_spec.result import IpConfig, Result
-from ipam.allocator import (
-    Lease,
-    Wish,
-    allocate,
-    check,
-    collect,
-    preview,
-    release,
-    taken_gateways,
-    usage_at_best,
-)
+from ipam.allocator import Lease, Wish, allocate, check, collect, preview, release
 from ipam.directory import Owner
 from ipam.network import Network
 from ipam.pools import RangeSet
 from ipam.store import operate
+from ipam.usage import taken_gateways, usage_at_best
 from linuxnet.op import Op
 
 

@@ -8,9 +8,10 @@ import pytest
 from netaddr import IPAddress, IPNetwork
 
 from cni_spec.errors import ADDRESSES_EXHAUSTED, ALREADY_ALLOCATED, INVALID_CONFIG, CheckFailed, CniError
-from ipam.allocator import Wish, check, collect, preview, usage
+from ipam.allocator import Wish, check, collect, preview
 from ipam.directory import Owner
 from ipam.pools import NO_GATEWAY, RangeSet, make_range, make_range_set
+from ipam.usage import usage
 from tests.ipam_world import World, assert_in_step, files, pool
 
 

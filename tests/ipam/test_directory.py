@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -205,3 +206,12 @@ def test_a_directory_that_cannot_be_made_is_an_io_failure(tmp_path: Path) -> Non
     with pytest.raises(CniError, match=f"reservations in {tmp_path}/net: File exists") as caught:
         World(tmp_path).add("a")
     assert caught.value.code == IO_FAILURE
+
+
+def test_threads_of_one_process_exclude_each_other(world: World) -> None:
+    with ThreadPoolExecutor(20) as threads:
+        given = list(threads.map(lambda i: world.add(f"c{i}")[0], range(200)))
+        assert len(set(given)) == 200 == len(files(world.path))
+        released = list(threads.map(lambda i: world.delete(f"c{i}")[0], range(200)))
+    assert released == given and files(world.path) == {}
+    assert_in_step(world)
