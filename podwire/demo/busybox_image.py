@@ -24,7 +24,7 @@ APPLETS = (
     "cat", "echo", "env", "hostname", "httpd", "id", "ifconfig", "ip", "ls", "mkdir", "nc", "nslookup",
     "ping", "ping6", "ps", "sh", "sleep", "true", "wget",
 )  # fmt: skip
-FOLDERS = ("bin", "dev", "etc", "proc", "root", "sys", "tmp", "www")
+FOLDERS = ("bin", "dev", "etc", "proc", "root", "sys", "tmp")
 CREATED = "1970-01-01T00:00:00Z"
 
 

@@ -7,10 +7,14 @@ cgroup of its own before its cgroup namespace is made, so that this cgroup is th
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+PREFIX = "podwire-"
 CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")  # empty in a new v1 cgroup, which then takes no process
 
 
@@ -39,13 +43,17 @@ def _parse_mounts(mountinfo: str) -> Iterator[Hierarchy]:
 
 
 class CgroupHome:
-    """Hold the folder `name` in every hierarchy; make it empty, remove it with all that grew below."""
+    """Hold a folder in every hierarchy; make it empty, remove it with all that grew below.
 
-    def __init__(self, name: str) -> None:
+    Its name tells the process that made it, so that the next home sweeps up after one that was killed.
+    """
+
+    def __init__(self) -> None:
         self.hierarchies = hierarchies()
-        self._name = name
+        self._name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        _sweep(self.hierarchies)
         for hierarchy in self.hierarchies:
-            folder = hierarchy.mount_point / name
+            folder = hierarchy.mount_point / self._name
             folder.mkdir()
             _inherit_cpuset(hierarchy.mount_point, folder)
 
@@ -67,9 +75,23 @@ class CgroupHome:
     def remove(self) -> None:
         """Remove the folders, deepest first; every process in them must have ended."""
         for folder in self.folders():
-            below = [path for path in folder.rglob("*") if path.is_dir()]
-            for path in (*sorted(below, key=lambda path: -len(path.parts)), folder):
-                path.rmdir()
+            _remove_tree(folder)
+
+
+def _remove_tree(folder: Path) -> None:
+    below = [path for path in folder.rglob("*") if path.is_dir()]
+    for path in (*sorted(below, key=lambda path: -len(path.parts)), folder):
+        path.rmdir()
+
+
+def _sweep(seen: tuple[Hierarchy, ...]) -> None:
+    """Remove the homes whose makers were killed before they could."""
+    for hierarchy in seen:
+        for folder in hierarchy.mount_point.glob(f"{PREFIX}*"):
+            maker = folder.name.removeprefix(PREFIX).partition("-")[0]
+            if not Path("/proc", maker).exists():
+                with suppress(OSError):  # EBUSY: its processes are still on their way out
+                    _remove_tree(folder)
 
 
 def _inherit_cpuset(parent: Path, folder: Path) -> None:

@@ -21,7 +21,8 @@ UP = b"up\n"
 
 def serve(text: str, port: int = 80) -> str:
     """Write the shell line that serves `text` as a web page; httpd returns once it listens."""
-    return f"echo '{text}' > /www/index.html && httpd -p {port} -h /www"
+    folder = "/run/www"  # /run is writable and new everywhere: in containers and in worlds
+    return f"mkdir -p {folder} && echo '{text}' > {folder}/index.html && busybox httpd -p {port} -h {folder}"
 
 
 class Container:
@@ -29,6 +30,7 @@ class Container:
 
     def __init__(self, world: World, prefix: Sequence[str], image: str, name: str, script: str) -> None:
         self.world, self.name = world, name
+        self.container_id = f"default-{name}"  # what CNI sees: containerd's namespace and the name
         self._prefix, self._execs = list(prefix), 0
         command = ["sh", "-c", f"{script} && echo up && {FOREVER}"]
         argv = [*prefix, "run", "--rm", "--cni", image, name, *command]

@@ -16,6 +16,7 @@ Dump = frozenset[str]  # every line opens with its kind: "link: ", "rule: "...
 MOVING = frozenset({"handle", "expires", "packets", "bytes"})
 # Files that outlive attachments: locks, the round robin's place, an index of what is there.
 LASTING_FILES = ("lock", "last_reserved_ip", "index.", ".")
+LOCK_FOLDER = "/podwire-locks/"  # of the runtime's, see podwire.runtime.locks
 FIND_STATE = 'for d; do if [ -d "$d" ]; then find "$d" -type f; fi; done'
 STATE_FOLDERS = ("/var/lib/cni", "/run/cni", "/run/netns")
 LEGACY_SAVE = (
@@ -61,7 +62,7 @@ def _is_lasting(line: str, shared: Sequence[str], words: Sequence[str]) -> bool:
     if kind in ("nft", "iptables"):
         return not any(word in text for word in words)
     if kind == "file":
-        return text.rsplit("/", 1)[-1].startswith(LASTING_FILES)
+        return LOCK_FOLDER in text or text.rsplit("/", 1)[-1].startswith(LASTING_FILES)
     return any(f'"{link}"' in text for link in shared)
 
 

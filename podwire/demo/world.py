@@ -9,7 +9,6 @@ world with it (pid_namespaces(7)), and the mounts and links go when the last one
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,7 +55,7 @@ class World:
     """
 
     def __init__(self) -> None:
-        self._cgroups = CgroupHome(f"podwire-{secrets.token_hex(4)}")
+        self._cgroups = CgroupHome()
         flags = ["--mount", "--net", "--pid", "--ipc", "--uts", "--cgroup", "--fork", "--kill-child"]
         script = JOIN.format(" ".join([*flags, "--mount-proc"]))
         furnish = FURNISH.replace("{cgroups}", self._cgroups.mount_script())
@@ -70,7 +69,8 @@ class World:
             _, complaint = self._holder.communicate()
             self._cgroups.remove()
             raise WorldError(f"a private set of namespaces could not be made: {complaint.decode().strip()}")
-        self.pid = _only_child(self._holder.pid)
+        self.holder = self._holder.pid  # ends after every process of the world
+        self.pid = _only_child(self.holder)
 
     def __enter__(self) -> World:
         return self

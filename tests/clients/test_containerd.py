@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from podwire.demo import conflists
+from podwire.demo.busybox_image import BUSYBOX
 from podwire.demo.container import serve
 from podwire.demo.containerd import Containerd
 from podwire.demo.dumps import leftovers, take_dump
+from podwire.demo.plugin_folder import OUR_FOLDER, PODWIRE
 from podwire.demo.world import World, WorldError
 from tests.clients.harness import BRIDGE, OUTSIDE_NETWORK, SUBNET, fetch, nothing_left
 
@@ -47,7 +49,7 @@ def test_a_web_server_is_reached_from_outside_through_its_host_port(
 def test_a_container_that_dies_by_itself_leaves_nothing(containerd: Containerd, world: World) -> None:
     set_chain(containerd, WEB_PORT)
     before = take_dump(world.run)
-    containerd.ctr("run", "--rm", "--cni", "docker.io/library/busybox:podwire", "brief", "true")
+    containerd.ctr("run", "--rm", "--cni", BUSYBOX, "brief", "true")
     after = take_dump(world.run)
     assert leftovers(before, after, shared=[BRIDGE], words=["10.99.0.2", "default-brief"]) == []
 
@@ -62,3 +64,32 @@ def test_an_exhausted_pool_fails_the_run_and_leaves_nothing(containerd: Containe
             containerd.start("second")
         containerd.ctr("task", "rm", "--force", "second")  # ctr leaves its own things behind then
         containerd.ctr("containers", "rm", "second")
+
+
+def test_what_a_detached_run_leaves_is_cleared_by_podwire_cni_del(
+    containerd: Containerd, world: World
+) -> None:
+    set_chain(containerd, WEB_PORT)
+    with nothing_left(world) as words:
+        words += ["10.99.0.2", "default-loose"]
+        containerd.ctr("run", "--detach", "--cni", BUSYBOX, "loose", "sleep", "1000")
+        containerd.ctr("task", "rm", "--force", "loose")
+        containerd.ctr("containers", "rm", "loose")
+        assert list(world.path("/var/lib/cni/networks/shown").glob("10.*")) != []
+        world.run([*PODWIRE, "cni", "del", "shown", "/run/netns/gone", "--container-id=default-loose"])
+
+
+def test_a_network_of_cni_1_1_is_refused_by_this_containerd(containerd: Containerd) -> None:
+    containerd.set_network(
+        conflists.network("shown", conflists.bridge_plugin(BRIDGE, SUBNET)) | {"cniVersion": "1.1.0"}
+    )
+    with pytest.raises(WorldError, match=r"1\.1\.0"):
+        containerd.start("early")
+
+
+@pytest.mark.parametrize("sample", ["bridge", "ptp"])
+def test_a_sample_that_install_writes_works(sample: str, containerd: Containerd, world: World) -> None:
+    world.run([*PODWIRE, "install", "--to", OUR_FOLDER, "--conflist", sample])
+    with nothing_left(world, shared=["podwire0"]) as words, containerd.start("one") as one:
+        words += [one.address(), one.address(family="inet6"), "default-one"]
+        assert "1 packets received" in one.execute("ping", "-c1", "-w5", f"{OUTSIDE_NETWORK}.2")
