@@ -18,7 +18,7 @@ from netaddr import IPNetwork
 from cni_plugins.plugin import Call
 from cni_plugins.skeleton import Answer, answer
 from cni_spec.config import parse_config
-from cni_spec.errors import DELEGATE_FAILED, INVALID_CONFIG, CniError
+from cni_spec.errors import ALREADY_ALLOCATED, DELEGATE_FAILED, INVALID_CONFIG, CniError
 from cni_spec.json_input import SIZE_LIMIT, JsonObject, decode_object
 from cni_spec.request import Verb
 from cni_spec.result import IpConfig, Result, read_result
@@ -40,13 +40,28 @@ class Ipam:
         Raises:
             CniError: the delegate's own error, or code 105 if it could not be run or gave no address.
         """
-        self._call.undo.push(f"{self.type} ADD", lambda: self._ask(Verb.DEL))
-        given = self._ask(Verb.ADD)
+        given = self._add()
+        self._call.undo.push(f"{self.type} ADD", self.delete)
         version = self._call.config.cni_version
         result = read_result(decode_object(given.encode(), f"result of {self.type}"), version)
         if not result.ips:
             raise CniError(DELEGATE_FAILED, f"IPAM plugin {self.type} returned no address")
         return result
+
+    def _add(self) -> str:
+        """Run ADD; one that fails is followed by DEL, but not where the address is a living one's."""
+        try:
+            return self._ask(Verb.ADD)
+        except CniError as error:
+            if error.code != ALREADY_ALLOCATED:
+                self._delete_after(error)
+            raise
+
+    def _delete_after(self, cause: CniError) -> None:
+        try:
+            self._ask(Verb.DEL)
+        except CniError as error:
+            cause.add_note(f"{self.type} DEL: {error}")
 
     def delete(self) -> None:
         """Give the addresses back."""

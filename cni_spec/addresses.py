@@ -1,6 +1,8 @@
 """IP addresses and networks as pydantic fields; the values are netaddr's.
 
-A `Cidr` keeps its host bits (10.0.0.5/24 is an address on a network), a `Subnet` must have none.
+A `Cidr` keeps its host bits (10.0.0.5/24 is an address on a network), a `Subnet` must have none. A trap:
+netaddr compares and hashes networks without their host bits, so that 10.0.0.5/24 equals 10.0.0.6/24; who
+means the address compares `.ip`, or the text.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def choose_backend(call: Call[FirewallConfig]) -> str:
 
 def pods_of(result: Result | None) -> tuple[IPNetwork, ...]:
     """Return every address of a result, whatever interface it belongs to, as the reference does."""
-    return tuple(dict.fromkeys(ip.address for ip in result.ips)) if result else ()
+    return tuple({str(ip.address): ip.address for ip in result.ips}.values()) if result else ()
 
 
 def _is_veth(kernel: Kernel, name: str) -> bool:

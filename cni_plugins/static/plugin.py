@@ -27,9 +27,9 @@ class Static(Plugin[StaticConfig]):
 
     def check(self, call: Call[StaticConfig]) -> None:
         """See that the result names every address, with its gateway."""
-        seen = {one.address: one for one in call.require_prev_result().ips}
+        seen = {str(one.address): one for one in call.require_prev_result().ips}
         for wanted in plan(call.config, call.request.args):
-            _compare(wanted, seen.get(wanted.address))
+            _compare(wanted, seen.get(str(wanted.address)))
 
     def explain(self, call: Call[StaticConfig]) -> tuple[Op, ...]:
         """Return nothing: no link, address or rule is this plugin's."""

@@ -206,3 +206,11 @@ def test_firewalld_is_told_where_it_runs(
     plugins.delete(config, one)
     assert firewalld.stdout.readline() == "removeSource trusted 10.81.0.2/32\n"
     assert plugins.check(config, one, result) != ""
+
+
+def test_two_addresses_of_one_subnet_are_both_admitted(container: MakeContainer, plugins: Plugins) -> None:
+    one = container("one")
+    addresses = ["10.81.0.5/16", "10.81.0.6/16"]
+    result = {"cniVersion": "1.0.0", "ips": [{"address": address} for address in addresses]}
+    plugins.add(firewall("foo", result, backend="nftables"), one)
+    assert all(f'"val": "{address.partition("/")[0]}"' in "".join(dump()) for address in addresses)
