@@ -13,6 +13,7 @@ from netaddr import IPAddress
 
 Key = bytes  # 5 bytes for IPv4, 17 for IPv6
 
+MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96 (RFC 4291 section 2.5.5.2)
 _V4, _V6 = b"\x04", b"\x06"
 
 
@@ -40,6 +41,8 @@ def name_of(key: Key) -> str:
     """Return the name of an address's file: Go's net.IP.String(), which is RFC 5952 (IPv6 in hex only)."""
     if key[:1] == _V4:
         return socket.inet_ntoa(key[1:])
+    if key[1:13] == MAPPED:  # Python prints the last two groups as IPv4 since 3.13
+        return f"::ffff:{int.from_bytes(key[13:15], 'big'):x}:{int.from_bytes(key[15:], 'big'):x}"
     return ipaddress.IPv6Address(key[1:]).compressed
 
 
