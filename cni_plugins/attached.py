@@ -7,12 +7,11 @@ from typing import Any
 
 from cni_plugins.delegate import Ipam, ipam_type
 from cni_plugins.interface import container_interface
-from cni_plugins.plugin import Call, ValidAttachments
+from cni_plugins.plugin import Call, ValidAttachments, require_nft
 from cni_plugins.steps import Steps
 from cni_spec.addresses import parse_mac
-from cni_spec.errors import INTERFACE_EXISTS, INVALID_CONFIG, NOT_AVAILABLE, CheckFailed, CniError
+from cni_spec.errors import INTERFACE_EXISTS, INVALID_CONFIG, CheckFailed, CniError
 from cni_spec.result import Interface
-from linuxnet.errors import MissingTool
 from linuxnet.kernel import Kernel
 from linuxnet.links import RemoveLink
 from linuxnet.masquerade import masquerade_gc, remove_masquerade
@@ -154,9 +153,6 @@ def is_inner_sysctl(op: Op) -> bool:
 def check_serviceable(call: Call[Any], *, needs_nft: bool) -> None:
     """Raise CniError 50 if an ADD could not be served: nf_tables is missing, or what the IPAM says."""
     if needs_nft:
-        try:
-            _ = call.kernel.nft
-        except MissingTool as error:
-            raise CniError(NOT_AVAILABLE, str(error)) from error
+        require_nft(call.kernel)
     if ipam_type(call.config.ipam):
         Ipam(call).status()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 from cni_spec.config import NetworkConfig
-from cni_spec.errors import INVALID_CONFIG, CheckFailed, CniError
+from cni_spec.errors import INVALID_CONFIG, NOT_AVAILABLE, CheckFailed, CniError
 from cni_spec.request import Request
 from cni_spec.result import Result
 from cni_spec.versions import ALL_VERSIONS
+from linuxnet.errors import MissingTool
 from linuxnet.kernel import Kernel
 from linuxnet.op import Op
 from linuxnet.owner import Attachment
@@ -58,7 +60,7 @@ class ValidAttachments:
         return frozenset(one.mark for one in self.attachments)
 
 
-class Plugin(Generic[C]):
+class Plugin(ABC, Generic[C]):
     """Six verbs over one description. VERSION needs no code of a plugin's own."""
 
     name: ClassVar[str]
@@ -66,17 +68,17 @@ class Plugin(Generic[C]):
     enters_container: ClassVar[bool] = True  # False: an IPAM plugin, which touches no namespace
     config: type[C]
 
+    @abstractmethod
     def add(self, call: Call[C]) -> Result:
         """Attach, or adjust what is attached, and return what is there now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def delete(self, call: Call[C]) -> None:
         """Remove what ADD made, as far as it is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, call: Call[C]) -> None:
         """Raise CheckFailed naming what is missing or changed; change nothing."""
-        raise NotImplementedError
 
     def status(self, call: Call[C]) -> None:
         """Raise CniError 50 or 51 if ADD could not be served."""
@@ -84,13 +86,13 @@ class Plugin(Generic[C]):
     def gc(self, call: Call[C], valid: ValidAttachments) -> None:
         """Remove what belongs to this network and to no valid attachment."""
 
+    @abstractmethod
     def explain(self, call: Call[C]) -> tuple[Op, ...]:
         """Return the plan of an ADD without acting."""
-        raise NotImplementedError
 
     def preview(self, call: Call[C]) -> Result:
-        """Return the addresses an ADD would give, without taking them: for IPAM plugins."""
-        raise NotImplementedError
+        """Return the addresses an ADD would give, without taking them; only IPAM plugins give any."""
+        return Result()
 
 
 def check_all(call: Call[C], ops: tuple[Op, ...]) -> None:
@@ -102,3 +104,11 @@ def check_all(call: Call[C], ops: tuple[Op, ...]) -> None:
     found = [difference for op in ops if (difference := op.difference(call.kernel)) is not None]
     if found:
         raise CheckFailed(found[0], "\n".join(found) if len(found) > 1 else "")
+
+
+def require_nft(kernel: Kernel) -> None:
+    """See for STATUS that nf_tables can be used. Raises CniError 50 with what to install."""
+    try:
+        _ = kernel.nft
+    except MissingTool as error:
+        raise CniError(NOT_AVAILABLE, str(error)) from error

@@ -21,7 +21,8 @@ from linuxnet.kernel import Kernel
 from linuxnet.netlink import PORT_FORWARDING, Link
 from linuxnet.op import Op, Where
 
-RTMGRP_LINK = 1  # linux/rtnetlink.h
+RTMGRP_LINK, RTMGRP_IPV6_IFADDR = 1, 0x100  # linux/rtnetlink.h
+IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x08, 0x40  # linux/if_addr.h
 HEADER = struct.Struct("=IHHII BxHi")  # nlmsghdr, then ifinfomsg as far as its index (rtnetlink(7))
 PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")  # linux/if_bridge.h
 LARGEST_MESSAGE = 65536  # bytes; more than a link's description takes
@@ -51,6 +52,43 @@ class LinkSettled:
         """Look once."""
         link = kernel.at(self.where).find_link(self.name)
         return None if link is not None and is_settled(link) else describe_state(self.name, link)
+
+
+@dataclass(frozen=True)
+class AddressesSettled:
+    """The point in a plan where duplicate-address detection must be over. `timeout` in seconds.
+
+    Only where somebody asked for detection: it takes 1 to 2 s (RFC 4862 section 5.4).
+    """
+
+    where: Where
+    name: str
+    timeout: float
+
+    def __str__(self) -> str:
+        return f"wait up to {self.timeout:g} s until no address of {self.name} is tentative"
+
+    def apply(self, kernel: Kernel) -> Op | None:
+        """Wait. Raises KernelError for a duplicate (EADDRINUSE), or at the deadline (ETIMEDOUT)."""
+        deadline = time.monotonic() + self.timeout
+        link = kernel.at(self.where).get_link(self.name)
+        with _subscribed(kernel, self.where, RTMGRP_IPV6_IFADDR) as events:
+            while (said := self.difference(kernel)) is not None:
+                if "duplicate" in said:
+                    raise KernelError(errno.EADDRINUSE, str(self), said)
+                if not _wait_for_event(events, link, deadline):
+                    raise KernelError(errno.ETIMEDOUT, str(self), said)
+        return None
+
+    def difference(self, kernel: Kernel) -> str | None:
+        """Name the first address that is tentative, or a duplicate."""
+        link = kernel.at(self.where).get_link(self.name)
+        for seen in kernel.at(self.where).addresses(link.index):
+            if seen["flags"] & IFA_F_DADFAILED:
+                return f"address {seen['address']} on {self.name} is a duplicate of another machine's"
+            if seen["flags"] & IFA_F_TENTATIVE:
+                return f"address {seen['address']} on {self.name} is tentative"
+        return None
 
 
 def is_settled(link: Link) -> bool:
@@ -102,12 +140,12 @@ def describe_state(name: str, link: Link | None) -> str:
 
 
 @contextmanager
-def _subscribed(kernel: Kernel, where: Where) -> Iterator[socket.socket]:
+def _subscribed(kernel: Kernel, where: Where, groups: int = RTMGRP_LINK) -> Iterator[socket.socket]:
     with kernel.inside(where):
         events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
     with events:
         events.setblocking(False)
-        events.bind((0, RTMGRP_LINK))
+        events.bind((0, groups))
         yield events
 
 

@@ -27,9 +27,10 @@ from linuxnet.owner import Attachment
 from linuxnet.ports import PortFlags, PortVlans
 from linuxnet.sysctls import Sysctl
 from linuxnet.vlan_gateway import VlanGateway
-from linuxnet.wait import LinkSettled
+from linuxnet.wait import AddressesSettled, LinkSettled
 
 CONTAINER_INTERFACE = 2  # index in the result: bridge, host end, container; firewall relies on the order
+DAD_WAIT = 5  # seconds; as the reference, twice what detection takes
 PORT_WAIT = 5  # seconds; a port without spanning tree forwards at once, with it after two forward delays
 
 
@@ -125,6 +126,7 @@ def _container_ops(config: BridgeConfig, owner: Attachment, lease: Result) -> tu
     return (
         *address_ops(owner.ifname, lease.ips, dad=config.enabledad),
         LinkSettled(Where.HOST, owner.veth_name, PORT_WAIT),
+        *((AddressesSettled(Where.CONTAINER, owner.ifname, DAD_WAIT),) if config.enabledad else ()),
         *route_ops(owner.ifname, lease.routes, lease.ips),
     )
 

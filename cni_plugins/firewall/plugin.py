@@ -6,12 +6,11 @@ from netaddr import IPNetwork
 
 from cni_plugins.firewall.config import FirewallConfig
 from cni_plugins.firewall.plan import plan
-from cni_plugins.plugin import Call, Plugin, ValidAttachments, check_all
+from cni_plugins.plugin import Call, Plugin, ValidAttachments, check_all, require_nft
 from cni_plugins.steps import Steps
 from cni_spec.addresses import host_network
 from cni_spec.errors import NOT_AVAILABLE, CniError
 from cni_spec.result import Result
-from linuxnet.errors import MissingTool
 from linuxnet.firewalld import RemoveZoneSource, is_running
 from linuxnet.forwarding import RemoveAdmission, drops_by_default, remove_rules
 from linuxnet.iptables import is_available
@@ -53,10 +52,7 @@ class Firewall(Plugin[FirewallConfig]):
     def status(self, call: Call[FirewallConfig]) -> None:
         """See that the backend can be used."""
         backend = call.config.backend
-        try:
-            _ = call.kernel.nft
-        except MissingTool as error:
-            raise CniError(NOT_AVAILABLE, str(error)) from error
+        require_nft(call.kernel)
         if backend == "iptables" and not is_available(4):
             raise CniError(NOT_AVAILABLE, "iptables is not on this machine; install it or use nftables")
         if backend == "firewalld" and not is_running():

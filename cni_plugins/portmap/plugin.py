@@ -5,14 +5,14 @@ from __future__ import annotations
 from netaddr import IPAddress
 
 from cni_plugins.interface import addresses_of
-from cni_plugins.plugin import Call, Plugin, ValidAttachments, check_all
+from cni_plugins.plugin import Call, Plugin, ValidAttachments, check_all, require_nft
 from cni_plugins.portmap.config import PortmapConfig
 from cni_plugins.portmap.plan import plan, wanted_ports
 from cni_plugins.steps import Steps
 from cni_spec.errors import HOST_PORT_TAKEN, NOT_AVAILABLE, CniError
 from cni_spec.result import Result
 from linuxnet.addresses import network_of
-from linuxnet.errors import Conflict, MissingTool
+from linuxnet.errors import Conflict
 from linuxnet.hostports import reach_interface
 from linuxnet.hostports_iptables import collect_chains
 from linuxnet.hostports_removal import RemoveHostPorts
@@ -51,10 +51,7 @@ class Portmap(Plugin[PortmapConfig]):
 
     def status(self, call: Call[PortmapConfig]) -> None:
         """See that the backend can be used."""
-        try:
-            _ = call.kernel.nft
-        except MissingTool as error:
-            raise CniError(NOT_AVAILABLE, str(error)) from error
+        require_nft(call.kernel)
         if call.config.chosen_backend == "iptables" and not is_available(4):
             raise CniError(NOT_AVAILABLE, "iptables is not on this machine; install it or use nftables")
 

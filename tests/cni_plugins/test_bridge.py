@@ -66,6 +66,20 @@ def test_ipv6_addresses_can_be_used_at_once(container: MakeContainer, plugins: P
     assert all(not address.get("tentative") for address in seen if address["scope"] == "global")
 
 
+def test_enabledad_waits_for_detection_and_refuses_a_duplicate(
+    container: MakeContainer, plugins: Plugins
+) -> None:
+    one, two = container("one"), container("two")
+    ipam = {"type": "host-local", "subnet": "fd88::/64"}
+    config = CONFIG | {"enabledad": True, "ipam": ipam}
+    result = plugins.add(config, one)
+    seen = json.loads(one.run("ip", "-j", "-6", "addr", "show", "eth0"))[0]["addr_info"]
+    assert not any(address.get("tentative") for address in seen)
+    assert plugins.check(config, one, result) == ""
+    one.run("ip", "addr", "add", "fd88::3/64", "dev", "eth0", "nodad")
+    assert "duplicate" in plugins.fails("ADD", config, two)["msg"]
+
+
 def test_an_existing_interface_is_refused_and_left_alone(container: MakeContainer, plugins: Plugins) -> None:
     one = container("one")
     plugins.add(CONFIG, one)
