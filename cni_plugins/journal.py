@@ -8,6 +8,7 @@ sends it. A log that cannot be written never fails the request it tells of.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ AGENT_CONFIG = Path("/etc/podwire/agent.toml")
 JOURNALD_SOCKET = "/run/systemd/journal/socket"
 MESSAGE_LIMIT = 2000  # characters; keeps an entry in one datagram, and in one atomic write to a file
 PRIORITY_ERROR, PRIORITY_INFO = 3, 6  # syslog(3)
+
+
+VERBOSE = "PODWIRE_VERBOSE"  # of the environment: "1" shows on stderr what the kernel is asked
 
 
 @dataclass(frozen=True)
@@ -130,3 +134,12 @@ def _append(path: Path, line: bytes) -> None:
         os.write(descriptor, line)
     finally:
         os.close(descriptor)
+
+
+def show_kernel_messages() -> None:
+    """Print on stderr what the kernel is asked, from now on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logger = logging.getLogger("podwire.kernel")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)

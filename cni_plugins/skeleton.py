@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cni_plugins.journal import destination, from_environment, record
+from cni_plugins.journal import VERBOSE, destination, from_environment, record, show_kernel_messages
 from cni_plugins.plugin import Call, Plugin, ValidAttachments
 from cni_spec.config import AttachmentId, parse_config, validate
 from cni_spec.errors import (
@@ -138,6 +138,8 @@ def run(plugin_type: str) -> None:
     def warn(line: str) -> None:
         sys.stderr.write(f"podwire {plugin_type}: {line}\n")
 
+    if os.environ.get(VERBOSE) == "1":
+        show_kernel_messages()
     # One byte more than the limit is enough to tell that there is too much.
     stdin = b"" if os.environ["CNI_COMMAND"] == Verb.VERSION else sys.stdin.buffer.read(SIZE_LIMIT + 1)
     given = answer(plugin, os.environ, stdin, warn=warn)

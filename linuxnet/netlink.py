@@ -118,6 +118,13 @@ class Netlink:
             found.append(_attributes(message, "RTA_") | fields)
         return found
 
+    def neighbours(self, index: int) -> list[Mapping[str, Any]]:
+        """Return a link's neighbour entries, attribute names as in rtnetlink(7) without "NDA_"."""
+        found: list[Mapping[str, Any]] = []
+        for message in self._dump("get_neighbours", ifindex=index):
+            found.append(_attributes(message, "NDA_") | {"state": message["state"]})
+        return found
+
     def qdiscs(self, index: int) -> list[dict[str, Any]]:
         """Return a link's queueing disciplines, attribute names as in tc(8)'s messages without "TCA_"."""
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated
@@ -76,11 +76,10 @@ def podwire(
 ) -> None:
     """Container networking: run CNI plugins, look at what they did, find out why they did not."""
     if verbose:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-        logger = logging.getLogger("podwire.kernel")
-        logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG)
+        from cni_plugins.journal import VERBOSE, show_kernel_messages
+
+        os.environ[VERBOSE] = "1"  # for the plugins that are executed
+        show_kernel_messages()
 
 
 def main() -> None:
