@@ -33,7 +33,8 @@ CONFLIST = {
     ],
 }
 PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
-FURNISH = "mount -t tmpfs tmpfs /run/netns; mount -t tmpfs tmpfs /var/lib/cni; ip link set lo up"
+FOLDERS = ("/run/netns", "/var/lib/cni", "/var/lib/podwire")
+FURNISH = "; ".join([*(f"mount -t tmpfs tmpfs {one}" for one in FOLDERS), "ip link set lo up"])
 
 STYLE = """text{font:13px ui-monospace,monospace;fill:#1b1f24}
 .h{font-weight:bold} .s{fill:#57606a;font-size:12px}
@@ -43,8 +44,8 @@ rect{rx:8;stroke:#57606a;fill:#fff} .ns{fill:#f6f8fa;stroke-dasharray:5 4} .br{f
 
 def main() -> None:
     """Draw; outside of namespaces of our own, enter some first."""
-    os.makedirs("/run/netns", exist_ok=True)  # noqa: PTH103 - where ip-netns(8) mounts them
-    os.makedirs("/var/lib/cni", exist_ok=True)  # noqa: PTH103
+    for folder in FOLDERS:
+        Path(folder).mkdir(parents=True, exist_ok=True)
     if os.environ.get(INSIDE) != "1":
         command = ["unshare", "--mount", "--net", sys.executable, __file__]
         sys.exit(subprocess.run(command, env=os.environ | {INSIDE: "1"}, check=False).returncode)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cni_plugins.host_local.config import HostLocalConfig
 from cni_plugins.host_local.plan import plan_name, plan_pools, plan_requests
@@ -76,10 +79,17 @@ class HostLocal(Plugin[HostLocalConfig]):
         return ()
 
     def preview(self, call: Call[HostLocalConfig]) -> Result:
-        """Return the addresses an ADD would give, without taking them."""
+        """Return the addresses an ADD would give, without taking them.
+
+        A network nobody has used yet is looked at in a folder of its own, so that none is made.
+        """
         pools = _require_pools(call)
         wish = _wish(call, pools)
-        return _result(call, operate(_network(call), lambda store: preview(store, pools, wish)))
+        network = _network(call)
+        with TemporaryDirectory() as empty:
+            if not (network.data_dir / network.name).is_dir():
+                network = replace(network, data_dir=Path(empty))
+            return _result(call, operate(network, lambda store: preview(store, pools, wish)))
 
 
 def _require_pools(call: Call[HostLocalConfig]) -> list[RangeSet]:

@@ -83,3 +83,8 @@ def test_a_configuration_a_plugin_refuses_is_a_sentence(tmp_path: Path, cli: Cli
     result = cli("explain", _write(tmp_path, BRIDGE | {"mtu": "big"}))
 
     assert result.exit_code == 1 and "mtu: expected a valid integer" in result.stderr
+
+
+def test_explaining_leaves_no_file(tmp_path: Path, cli: Cli) -> None:
+    said(cli("explain", _write(tmp_path, BRIDGE), "-o", "json"))
+    assert list(Path("/var/lib/cni").rglob("*")) == []
