@@ -7,7 +7,6 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 from linuxnet.errors import MissingTool
@@ -26,7 +25,6 @@ def look_at_software() -> Iterator[Verdict]:
     yield _rights()
     yield _libnftables()
     yield _iptables()
-    yield _python_iptables()
     for tool, needed_by in (("ip", "looking by hand"), ("tc", "looking by hand"), ("nft", "looking by hand")):
         path = shutil.which(tool, path=SEARCH_PATH)
         problem = None if path else "not on this machine"
@@ -76,14 +74,6 @@ def _iptables() -> Verdict:
     said = done.stdout.strip()  # "iptables v1.8.9 (nf_tables)"
     return judge(
         "iptables", None if said else "it does not run", needed_by, "reinstall it", found=said, vital=False
-    )
-
-
-def _python_iptables() -> Verdict:
-    problem = None if find_spec("iptc") else "not installed"
-    advice = 'pip install "podwire[iptables]"; without it, iptables-restore is run'
-    return judge(
-        "python-iptables", problem, "a faster iptables backend", advice, found="installed", vital=False
     )
 
 
