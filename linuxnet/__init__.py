@@ -12,11 +12,14 @@
     links.py      links: bridge, veth, state, deletion        ports.py   bridge ports and their VLANs
     addresses.py  addresses    routes.py  routes    neighbours.py  neighbours    sysctls.py  /proc/sys/net
     wait.py       waiting for a link by event
-    nft*.py       libnftables in process, the static rules (podwire.nft) and their elements
-    masquerade.py, hostports.py   what a pod's addresses and host ports are in either backend
-    iptables.py   the iptables backend        vlan_gateway.py   the gateway inside a VLAN
-    conntrack.py  forgetting flows     tc.py  shaping
+    nft.py, nft_*.py    libnftables in process; the static rules (podwire.nft), their elements, conditions
+    iptables.py         the iptables backend, for hosts that ask for it
+    masquerade.py       what makes a pod's traffic to the outside take the host's address
+    hostports*.py       what leads from a host port to a pod, in either backend, and its removal
+    forwarding.py, firewalld.py   what lets a pod's packets pass, and whom they are kept from
+    conntrack.py  forgetting flows    tc.py  shaping    vlan_gateway.py  the gateway inside a VLAN
+    scratch.py    a namespace of one's own, to try in what a kernel can
 
-It knows Linux and nothing of CNI but the error class it raises. Plugins, the overlay and the proxy import
-it; it imports no other room.
+It knows Linux and nothing of CNI: what it raises is in errors.py, and the plugins' front door gives it a
+code. Plugins, the overlay and the proxy import it; it imports no other room.
 """
