@@ -98,6 +98,11 @@ def _gateway_of(route: SpecRoute, gateways: dict[int, IPAddress]) -> IPAddress |
     return gateways.get(route.dst.version)
 
 
+def masqueraded(asked: bool | str, ips: Iterable[IpConfig]) -> tuple[IPNetwork, ...]:
+    """Return the addresses that `ipMasq` is about: all, none, or those of one family ("v4", "v6")."""
+    return tuple(ip.address for ip in ips if asked is True or asked == f"v{ip.address.version}")
+
+
 def first_address(network: IPNetwork) -> IPAddress:
     """Return the address a gateway has where nobody says otherwise: the network's first plus one."""
     return IPAddress(network.first + (1 if network.size > 2 else 0), network.version)

@@ -13,6 +13,7 @@ from cni_plugins.interface import (
     first_address,
     hashed_mac,
     host_end_sysctls,
+    masqueraded,
     on_interface,
     route_ops,
 )
@@ -134,7 +135,8 @@ def _container_ops(config: BridgeConfig, owner: Attachment, lease: Result) -> tu
 def _masquerade(config: BridgeConfig, owner: Attachment, lease: Result, choice: Choice) -> tuple[Op, ...]:
     if not config.ip_masq:
         return ()
-    return masquerade_ops(choice.masquerade_backend, owner, tuple(ip.address for ip in lease.ips))
+    addresses = masqueraded(config.ip_masq, lease.ips)
+    return masquerade_ops(choice.masquerade_backend, owner, addresses)
 
 
 def _with_gateway(config: BridgeConfig, ip: IpConfig) -> IpConfig:

@@ -12,6 +12,6 @@ from cni_spec.config import NetworkConfig
 class PtpConfig(NetworkConfig):
     """What the network's author asked of the ptp plugin."""
 
-    ip_masq: bool = Field(False, alias="ipMasq")
+    ip_masq: bool | Literal["v4", "v6"] = Field(False, alias="ipMasq")  # or one family alone
     ip_masq_backend: Literal["nftables", "iptables", ""] = Field("", alias="ipMasqBackend")
     mtu: Annotated[int, Field(ge=0, le=65535)] = 0  # bytes; 0 takes the uplink's

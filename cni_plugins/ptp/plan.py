@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 from netaddr import IPAddress, IPNetwork
 
-from cni_plugins.interface import address_ops, first_address, host_end_sysctls, on_interface, route_ops
+from cni_plugins.interface import (
+    address_ops,
+    first_address,
+    host_end_sysctls,
+    masqueraded,
+    on_interface,
+    route_ops,
+)
 from cni_plugins.ptp.config import PtpConfig
 from cni_spec.addresses import host_network
 from cni_spec.result import IpConfig, Result
@@ -50,7 +57,6 @@ def plan(config: PtpConfig, owner: Attachment, lease: Result, choice: Choice) ->
     """List the operations that connect the container, in the order they must run."""
     host_end = owner.veth_name
     families = sorted({ip.address.version for ip in lease.ips})
-    addresses = tuple(ip.address for ip in lease.ips)
     return (
         *(Sysctl(Where.HOST, FORWARDING[family], "1", shared=True) for family in families),
         Veth(host_end, owner.ifname, owner.alias, mtu=choice.mtu, mac=choice.mac),
@@ -59,7 +65,7 @@ def plan(config: PtpConfig, owner: Attachment, lease: Result, choice: Choice) ->
         LinkSettled(Where.HOST, host_end, LINK_WAIT),
         *(op for ip in lease.ips for op in _routes_of(owner, ip)),
         *route_ops(owner.ifname, lease.routes, lease.ips),
-        *(masquerade_ops(choice.masquerade_backend, owner, addresses) if config.ip_masq else ()),
+        *masquerade_ops(choice.masquerade_backend, owner, masqueraded(config.ip_masq, lease.ips)),
     )
 
 

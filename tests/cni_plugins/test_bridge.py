@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -166,6 +167,33 @@ def test_check_notices_what_is_gone(container: MakeContainer, plugins: Plugins, 
     broken = dump()
     assert plugins.check(config, one, result) != ""
     assert dump() == broken
+
+
+def test_one_family_alone_can_be_masqueraded(container: MakeContainer, plugins: Plugins) -> None:
+    one = container("one")
+    for asked, other in (("v4", "masquerade6"), ("v6", "masquerade4")):
+        config = CONFIG | {"ipMasq": asked}
+        result = plugins.add(config, one)
+        elements = [line for line in dump() if "element of inet podwire masquerade" in line]
+        assert len(elements) == 1 and other not in elements[0]
+        assert plugins.check(config, one, result) == ""
+        plugins.delete(config, one)
+    assert plugins.fails("ADD", CONFIG | {"ipMasq": "v5"}, one)["code"] == 7
+
+
+def test_routes_carry_what_the_pool_says_of_them(container: MakeContainer, tmp_path: Path) -> None:
+    one = container("one")
+    route = {"dst": "10.99.0.0/16", "mtu": 1300, "advmss": 1200, "priority": 77, "table": 100}
+    ipam = {"type": "static", "addresses": [{"address": "10.88.0.5/16"}], "routes": [route]}
+    config = CONFIG | {"cniVersion": "1.1.0", "ipam": ipam}
+    (tmp_path / "static").write_text("#!/bin/false\n# podwire plugin\n")
+    here = str(tmp_path)
+    result = Plugins(path=here).add(config, one)
+    (seen,) = json.loads(one.run("ip", "-j", "route", "show", "table", "100"))
+    assert (seen["metric"], seen["metrics"]) == (77, [{"mtu": 1300, "advmss": 1200}])
+    assert Plugins(path=here).check(config, one, result) == ""
+    one.run("ip", "route", "change", "10.99.0.0/16", "via", "10.88.0.1", "table", "100", "metric", "77")
+    assert "10.99.0.0/16" in Plugins(path=here).check(config, one, result)
 
 
 def test_an_l2_bridge_passes_check(container: MakeContainer, plugins: Plugins) -> None:
