@@ -15,7 +15,8 @@ from netaddr import IPNetwork
 
 from linuxnet.iptables import Chain, Rule, Rules, has_rules, is_available, run, saved_rules
 from linuxnet.kernel import Kernel
-from linuxnet.nft_elements import Element, Elements, RemoveOwned, same_network
+from linuxnet.nft_element import Element, same_network
+from linuxnet.nft_elements import Elements, RemoveOwned
 from linuxnet.nft_rules import BaseRules
 from linuxnet.op import Inverse, Op
 from linuxnet.owner import Attachment

@@ -11,7 +11,8 @@ from linuxnet.conntrack import Flows, ForgetFlows
 from linuxnet.errors import KernelError
 from linuxnet.kernel import Kernel
 from linuxnet.nft_conditions import ConditionRules
-from linuxnet.nft_elements import Element, Elements, same_network
+from linuxnet.nft_element import Element, same_network
+from linuxnet.nft_elements import Elements
 from linuxnet.nft_rules import BaseRules
 from linuxnet.op import Op
 from linuxnet.owner import Attachment

@@ -13,7 +13,8 @@ from linuxnet.hostports_iptables import owner_chain, reference_chain, remove_cha
 from linuxnet.iptables import has_rules, is_available
 from linuxnet.kernel import Kernel
 from linuxnet.nft_conditions import RemoveConditionRules
-from linuxnet.nft_elements import Element, RemoveOwned, list_elements
+from linuxnet.nft_element import Element
+from linuxnet.nft_elements import RemoveOwned, list_elements
 from linuxnet.op import Inverse, Op
 from linuxnet.owner import Attachment
 

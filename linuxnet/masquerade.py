@@ -15,7 +15,8 @@ from netaddr import IPNetwork
 
 from linuxnet.iptables import Chain, Rule, Rules, has_rules, is_available, run, saved_rules
 from linuxnet.kernel import Kernel
-from linuxnet.nft_elements import Elements, masquerade
+from linuxnet.nft_element import masquerade
+from linuxnet.nft_elements import Elements
 from linuxnet.nft_rules import BaseRules
 from linuxnet.numbers import MASQUERADE_CHAIN_PREFIX
 from linuxnet.op import Op

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from netaddr import EUI, IPAddress, IPNetwork
+from netaddr import IPAddress, IPNetwork
 
 from linuxnet.errors import Conflict, KernelError
 from linuxnet.kernel import Kernel
 from linuxnet.nft import Nft
+from linuxnet.nft_element import Element
 from linuxnet.numbers import NFT_TABLE
 from linuxnet.op import Inverse, Op, Where
 from linuxnet.owner import is_of_network
@@ -24,29 +25,6 @@ from linuxnet.sysctls import read_sysctl
 
 FAMILIES = ("inet", "bridge")
 RETRIES = 5  # times; each means that another process removed an element between our look and our change
-
-
-@dataclass(frozen=True)
-class Element:
-    """One element: `key` and `data` in nft's words; `what` names it to a person.
-
-    `shared`: it belongs to the network, not to the attachment, and stays while any attachment needs it.
-    """
-
-    family: str
-    name: str  # of the set or map
-    key: str
-    data: str = ""
-    what: str = ""
-    shared: bool = False
-
-    @property
-    def place(self) -> str:
-        """Return "FAMILY TABLE SET", as nft's commands take it."""
-        return f"{self.family} {NFT_TABLE} {self.name}"
-
-    def __str__(self) -> str:
-        return self.what or f"{self.name} {self.key}"
 
 
 @dataclass(frozen=True)
@@ -176,40 +154,6 @@ def gc_elements(nft: Nft, network: str, valid_marks: frozenset[str]) -> Op:
     return CollectElements(network, valid_marks)
 
 
-def masquerade(address: IPNetwork) -> tuple[Element, ...]:
-    """Return what makes a pod's traffic to the outside take the host's address."""
-    family = address.version
-    pod = Element("inet", f"masquerade{family}", str(address.ip), what=f"masquerading of {address.ip}")
-    return pod, same_network(address)
-
-
-def same_network(address: IPNetwork) -> Element:
-    """Return the pair that tells that both ends of a packet are on the address's network."""
-    subnet = _prefix_text(address)
-    return Element("inet", f"same_network{address.version}", f"{subnet} . {subnet}", shared=True)
-
-
-def guard_port(ifname: str, mac: str, addresses: tuple[IPNetwork, ...]) -> tuple[Element, ...]:
-    """Return what lets a bridge port send only as itself; without addresses its MAC alone is checked."""
-    name = f'"{ifname}"'
-    what = f"spoof check of {ifname}"
-
-    def one(set_name: str, key: str) -> Element:
-        return Element("bridge", set_name, key, what=f"{what} ({set_name})")
-
-    found = [one("port_mac", f"{name} . {mac}"), one("guarded_ports", name)]
-    if not addresses:
-        return *found, one("l2_ports", name)
-    sixes = [address.ip for address in addresses if address.version == 6]
-    sixes = [*sixes, EUI(mac).ipv6_link_local()] if mac else sixes
-    return (
-        *found,
-        *(one("port_ip4", f"{name} . {address.ip}") for address in addresses if address.version == 4),
-        *(one("port_ip6", f"{name} . {address}") for address in sixes),
-        *(one("port_nd6", f"{name} . 0x{int(address):032x}") for address in sixes),
-    )
-
-
 def list_elements(nft: Nft, family: str, name: str = "") -> Iterator[Owned]:
     """Return the elements of one set or map, or of all of a family's, with their marks: O(elements)."""
     if not nft.has_table(family, NFT_TABLE):
@@ -304,8 +248,3 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, str) and value.startswith("0x"):
         return f"0x{int(value, 16):032x}"
     return str(value)
-
-
-def _prefix_text(address: IPNetwork) -> str:
-    """Write a network as nft prints it: a single address without its length."""
-    return str(address.cidr) if address.size > 1 else str(address.ip)

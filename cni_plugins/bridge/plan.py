@@ -21,7 +21,8 @@ from cni_spec.result import IpConfig, Result, Route
 from linuxnet.addresses import Address, GatewayAddress
 from linuxnet.links import Bridge, LinkState, Veth
 from linuxnet.masquerade import masquerade_ops
-from linuxnet.nft_elements import Elements, guard_port
+from linuxnet.nft_element import guard_port
+from linuxnet.nft_elements import Elements
 from linuxnet.nft_rules import BaseRules
 from linuxnet.op import Op, Where
 from linuxnet.owner import Attachment
