@@ -71,3 +71,25 @@ def test_rules_are_made_checked_and_removed(one: Container, save: Callable[[], s
         assert plugins.check(body, one, result) != ""
     left = save()
     assert "10.88.0.5" not in left and "fd88::5" not in left and "CNI-DN-" not in left
+
+
+def test_check_sees_each_rule_that_somebody_removed(
+    one: Container, save: Callable[[], str], tmp_path: Path
+) -> None:
+    (tmp_path / "static").write_text("#!/bin/false\n# podwire plugin\n")
+    plugins = Plugins(path=str(tmp_path))
+    result = plugins.add(BRIDGE, one)
+    bodies = [BRIDGE, *({"cniVersion": "1.1.0", "name": "net1", **body} for body in CHAIN)]
+    for body in bodies[1:]:
+        plugins.add(body | {"prevResult": result}, one)
+    made = run([str(tmp_path / "iptables-save")])
+    rules = [line for line in made.splitlines() if line.startswith("-A ")]
+    for rule in rules:
+        _restore(tmp_path, "".join(f"{line}\n" for line in made.splitlines() if line != rule))
+        assert any(plugins.check(body, one, result) for body in bodies), rule
+    _restore(tmp_path, made)
+    assert not any(plugins.check(body, one, result) for body in bodies)
+
+
+def _restore(tools: Path, text: str) -> None:
+    subprocess.run([tools / "iptables-restore"], input=text, text=True, check=True)
