@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from netaddr import IPAddress, IPNetwork
 
 from cni_spec.result import Interface, IpConfig, Result
 from cni_spec.result import Route as SpecRoute
 from linuxnet.addresses import Address
+from linuxnet.errors import KernelError
 from linuxnet.kernel import Kernel
 from linuxnet.links import LinkState
 from linuxnet.netlink import Netlink
 from linuxnet.op import Op, Where
 from linuxnet.owner import Attachment
-from linuxnet.routes import Route
+from linuxnet.routes import RT_TABLE_MAIN, Route
 from linuxnet.sysctls import Sysctl
 
+OUTSIDE = ("192.0.2.1", "2001:db8::1")  # for documentation (RFC 5737, RFC 3849): nearly always by default
 DEFAULT_ROUTES = {4: IPNetwork("0.0.0.0/0"), 6: IPNetwork("::/0")}
 
 
@@ -135,9 +138,25 @@ def describe(netlink: Netlink, name: str, sandbox: str = "") -> Interface:
 
 def uplink_mtu(kernel: Kernel) -> int | None:
     """Return the MTU of the interface that the default route leaves by, None without such a route."""
-    for route in kernel.host.routes(family=2, dst_len=0) + kernel.host.routes(family=10, dst_len=0):
-        if route["dst_len"] == 0 and route.get("oif") and route.get("table") == 254:  # RT_TABLE_MAIN
-            link = kernel.host.find_link_at(route["oif"])
-            if link is not None:
-                return link.mtu
+    for somewhere in OUTSIDE:
+        route = _default_route(kernel, somewhere)
+        link = kernel.host.find_link_at(route["oif"]) if route and route.get("oif") else None
+        if link is not None:
+            return link.mtu
     return None
+
+
+def _default_route(kernel: Kernel, somewhere: str) -> Mapping[str, Any] | None:
+    """Return a family's default route: one look-up, and all routes only where that leads elsewhere."""
+    try:
+        found = kernel.host.route_to(somewhere, matched=True)
+    except KernelError:  # no way there: no default route of this family
+        return None
+    if found["dst_len"] == 0:
+        return found
+    routes = kernel.host.routes()
+    return next((one for one in routes if _is_default(one) and one["family"] == found["family"]), None)
+
+
+def _is_default(route: Mapping[str, Any]) -> bool:
+    return route["dst_len"] == 0 and route["table"] == RT_TABLE_MAIN and bool(route.get("oif"))

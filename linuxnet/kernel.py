@@ -17,9 +17,10 @@ from linuxnet.netns import inside, is_own_netns, open_netns
 from linuxnet.op import Op, Where
 from linuxnet.shared import SharedLock
 
-if TYPE_CHECKING:  # pyroute2 costs 150 ms, libnftables 1 ms: host-local needs neither
+if TYPE_CHECKING:  # host-local needs none of them, and a plain bridge no pyroute2, which costs 150 ms
     from linuxnet.netlink import Netlink
     from linuxnet.nft import Nft
+    from linuxnet.pyroute import Pyroute
 
 log = logging.getLogger("podwire.kernel")
 
@@ -80,6 +81,13 @@ class Kernel:
             return Netlink()
 
     @cached_property
+    def pyroute(self) -> Pyroute:
+        """Return the host's socket for shaping and bridge VLANs."""
+        from linuxnet.pyroute import Pyroute
+
+        return Pyroute()
+
+    @cached_property
     def nft(self) -> Nft:
         """Return the host's nf_tables. Raises MissingTool without libnftables."""
         from linuxnet.nft import Nft
@@ -111,7 +119,7 @@ class Kernel:
 
     def close(self) -> None:
         """Close every socket and descriptor."""
-        for name in ("host", "container", "nft", "shared"):
+        for name in ("host", "container", "pyroute", "nft", "shared"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         self.leave()

@@ -8,9 +8,12 @@ from typing import Any
 
 from linuxnet.errors import Conflict, KernelError
 from linuxnet.kernel import Kernel
-from linuxnet.netlink import IFF_ALLMULTI, IFF_PROMISC, IFF_UP, Link
 from linuxnet.numbers import LINK_GROUP
 from linuxnet.op import Inverse, Op, Where
+from linuxnet.rtnetlink import IFF_UP
+from linuxnet.rtnetlink_answers import Link
+
+IFF_PROMISC, IFF_ALLMULTI = 0x100, 0x200  # linux/if.h
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Veth:
 
     def _name_owner(self, kernel: Kernel) -> None:
         try:
-            kernel.host.request("link", "set", ifname=self.name, IFLA_IFALIAS=self.alias, group=0)
+            kernel.host.request("link", "set", ifname=self.name, alias=self.alias, group=0)
         except KernelError:
             kernel.host.request("link", "del", ifname=self.name)
             raise

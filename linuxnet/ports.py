@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from linuxnet.errors import KernelError
 from linuxnet.kernel import Kernel
-from linuxnet.netlink import Link
 from linuxnet.op import Inverse, Op
+from linuxnet.rtnetlink_answers import Link
 
 PVID, UNTAGGED = 1 << 1, 1 << 2  # BRIDGE_VLAN_INFO_* in linux/if_bridge.h
 DEFAULT_VLAN = 1  # what a bridge gives to a new port (vlan_default_pvid)
@@ -33,7 +33,6 @@ class PortFlags:
     def apply(self, kernel: Kernel) -> Op | None:
         """Set what differs; the inverse sets it back."""
         link = kernel.host.get_link(self.name)
-        _require_port(link)
         seen = _flags_of(link)
         changed = {key: value for key, value in self._wanted().items() if seen[key] != value}
         if not changed:
@@ -45,7 +44,7 @@ class PortFlags:
     def difference(self, kernel: Kernel) -> str | None:
         """Name the first flag that is not as wanted."""
         link = kernel.host.find_link(self.name)
-        if link is None or not link.port:
+        if link is None or link.port is None:
             return f"{self.name} is {'missing' if link is None else 'no port of a bridge'}"
         seen = _flags_of(link)
         for key, value in self._wanted().items():
@@ -61,7 +60,10 @@ _ATTRIBUTES = {"hairpin": "mode", "isolated": "isolated"}  # IFLA_BRPORT_* (linu
 
 
 def _flags_of(link: Link) -> dict[str, bool]:
-    return {key: bool(link.port.get(f"IFLA_BRPORT_{name.upper()}")) for key, name in _ATTRIBUTES.items()}
+    """Return a port's flags. Raises KernelError (EINVAL) if the link is no port."""
+    if link.port is None:
+        raise KernelError(errno.EINVAL, f"bridge link set dev {link.name}", "it is no port of a bridge")
+    return {"hairpin": link.port.hairpin, "isolated": link.port.isolated}
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def port_vlans(kernel: Kernel, index: int) -> dict[int, int]:
     """Return a port's VLANs and the flags of each membership."""
     return {
         vlan: entry["flags"] & ACCESS
-        for entry in kernel.host.port_vlans(index)
+        for entry in kernel.pyroute.port_vlans(index)
         for vlan in range(entry["first"], entry["last"] + 1)
     }
 
@@ -149,7 +151,7 @@ def set_port_vlans(kernel: Kernel, index: int, *, remove: Ranges = (), add: Rang
     try:
         for command, wanted in (("del", remove), ("add", add)):
             for one in wanted:
-                kernel.host.request("vlan_filter", command, index=index, vlan_info=_info(one, command))
+                kernel.pyroute.request("vlan_filter", command, index=index, vlan_info=_info(one, command))
     except KernelError as error:
         if error.errno == errno.EOPNOTSUPP:
             said = "this kernel's bridge has no VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)"
@@ -187,11 +189,6 @@ def _say(one: tuple[int, int, int]) -> str:
     first, last, flags = one
     vlans = f"vid {first}" if first == last else f"vid {first}-{last}"
     return f"{vlans}{' pvid' if flags & PVID else ''}{' untagged' if flags & UNTAGGED else ''}"
-
-
-def _require_port(link: Link) -> None:
-    if not link.port:
-        raise KernelError(errno.EINVAL, f"bridge link set dev {link.name}", "it is no port of a bridge")
 
 
 def _on(value: bool) -> str:

@@ -69,13 +69,13 @@ class Route:
         return f"route to {self.dst.cidr}{f' via {self.gw}' if self.gw else ''} is missing on {self.ifname}"
 
     def _matches(self, seen: Mapping[str, Any]) -> bool:
-        metrics = dict(seen["metrics"]["attrs"]) if seen.get("metrics") else {}
+        metrics = seen["metrics"]
         wanted = (
-            (self.gw, seen.get("gateway") or _via(seen)),
+            (self.gw, seen.get("gateway") or seen.get("via")),
             (self.priority, seen.get("priority")),
             (self.scope, seen["scope"]),
-            (self.mtu, metrics.get("RTAX_MTU")),
-            (self.advmss, metrics.get("RTAX_ADVMSS")),
+            (self.mtu, metrics.get("mtu")),
+            (self.advmss, metrics.get("advmss")),
         )
         destination = IPNetwork(f"{seen['dst']}/{seen['dst_len']}") if seen.get("dst") else None
         return (
@@ -119,8 +119,3 @@ class RemoveRoute(Inverse):
             if error.errno not in (errno.ESRCH, errno.ENODEV, errno.ENOENT):  # gone: what we wanted
                 raise
         return None
-
-
-def _via(seen: Mapping[str, Any]) -> object:
-    """Return a gateway of the other family (RTA_VIA, RFC 5549), if there is one."""
-    return (seen.get("via") or {}).get("addr")

@@ -52,7 +52,7 @@ class TokenBucket:
         shape = {"rate": self.rate // 8, "burst": self.burst // 8, "limit": self.limit}
         place = {"index": index, "handle": ROOT_HANDLE, "parent": TC_H_ROOT}
         try:
-            kernel.host.request("tc", "add", kind="tbf", **place, **shape)
+            kernel.pyroute.request("tc", "add", kind="tbf", **place, **shape)
         except KernelError as error:
             if error.errno == errno.EEXIST:
                 raise Conflict(f"{self.name} has another root qdisc already") from error
@@ -96,7 +96,7 @@ class Ifb:
             raise
         inverse = RemoveLink(Where.HOST, self.name)
         try:
-            kernel.host.request("link", "set", ifname=self.name, IFLA_IFALIAS=self.alias, group=0, state="up")
+            kernel.host.request("link", "set", ifname=self.name, alias=self.alias, group=0, state="up")
         except KernelError:
             kernel.apply(inverse)
             raise
@@ -125,7 +125,7 @@ class Detour:
         """Add the ingress qdisc and its filter."""
         index, over = kernel.host.get_link(self.name).index, kernel.host.get_link(self.over).index
         try:
-            kernel.host.request("tc", "add", kind="ingress", index=index, handle=INGRESS_HANDLE)
+            kernel.pyroute.request("tc", "add", kind="ingress", index=index, handle=INGRESS_HANDLE)
         except KernelError as error:
             if error.errno == errno.EEXIST:
                 raise Conflict(f"{self.name} has an ingress qdisc already") from error
@@ -135,7 +135,7 @@ class Detour:
         try:
             place = {"index": index, "parent": INGRESS_HANDLE, "prio": 1, "protocol": ETH_P_ALL}
             match = {"target": CLASS, "keys": [MATCH_ALL], "action": action}
-            kernel.host.request("tc", "add-filter", kind="u32", **place, **match)
+            kernel.pyroute.request("tc", "add-filter", kind="u32", **place, **match)
         except KernelError:
             kernel.apply(inverse)
             raise
@@ -144,7 +144,7 @@ class Detour:
     def difference(self, kernel: Kernel) -> str | None:
         """Look for a filter that leads to the other link."""
         link, over = kernel.host.find_link(self.name), kernel.host.find_link(self.over)
-        targets = kernel.host.redirects(link.index) if link else []
+        targets = kernel.pyroute.redirects(link.index) if link else []
         if over is None or over.index not in targets:
             return f"what arrives by {self.name} is not led over {self.over}"
         return None
@@ -167,7 +167,7 @@ class RemoveQdisc(Inverse):
             return None
         kind = {"kind": "ingress"} if self.parent != TC_H_ROOT else {}
         try:
-            kernel.host.request("tc", "del", index=link.index, parent=self.parent, **kind)
+            kernel.pyroute.request("tc", "del", index=link.index, parent=self.parent, **kind)
         except KernelError as error:
             if error.errno not in (errno.ENOENT, errno.EINVAL):  # none there: what we wanted
                 raise
@@ -177,5 +177,5 @@ class RemoveQdisc(Inverse):
 def find_qdisc(kernel: Kernel, name: str, handle: int) -> dict[str, Any] | None:
     """Return a link's qdisc with a handle: its kind and options."""
     link = kernel.host.find_link(name)
-    found = kernel.host.qdiscs(link.index) if link else []
+    found = kernel.pyroute.qdiscs(link.index) if link else []
     return next((one for one in found if one["handle"] == handle), None)

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 
 from linuxnet.errors import KernelError
 from linuxnet.kernel import Kernel
-from linuxnet.netlink import PORT_FORWARDING, Link
 from linuxnet.op import Op, Where
+from linuxnet.rtnetlink_answers import Link
 
 RTMGRP_LINK, RTMGRP_IPV6_IFADDR = 1, 0x100  # linux/rtnetlink.h
 IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x08, 0x40  # linux/if_addr.h
 HEADER = struct.Struct("=IHHII BxHi")  # nlmsghdr, then ifinfomsg as far as its index (rtnetlink(7))
+PORT_FORWARDING = 3  # BR_STATE_FORWARDING (linux/if_bridge.h)
 PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")  # linux/if_bridge.h
 LARGEST_MESSAGE = 65536  # bytes; more than a link's description takes
 
@@ -98,8 +99,7 @@ def is_settled(link: Link) -> bool:
 
 def port_state(link: Link) -> int | None:
     """Return the spanning-tree state of a bridge's port, None for any other link."""
-    state = link.port.get("IFLA_BRPORT_STATE")
-    return None if state is None else int(state)
+    return None if link.port is None else link.port.state
 
 
 def wait_for_link(

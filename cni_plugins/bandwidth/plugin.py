@@ -11,7 +11,7 @@ from cni_plugins.steps import Steps
 from cni_spec.errors import INVALID_CONFIG, CheckFailed, CniError
 from cni_spec.result import Result
 from linuxnet.links import RemoveLink
-from linuxnet.netlink import Link
+from linuxnet.rtnetlink_answers import Link
 from linuxnet.op import Op, Where
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from linuxnet.netlink import Netlink
 from linuxnet.nft import Nft
+from linuxnet.pyroute import Pyroute
 
 Probe = Callable[["Bench"], None]
 ROOT_HANDLE, ROOT_PARENT = 0x10000, 0xFFFFFFFF  # 1:, TC_H_ROOT (linux/pkt_sched.h)
@@ -19,7 +19,7 @@ NFT_TABLE = "add table inet probe; add chain inet probe nat { type nat hook prer
 class Bench:
     """Where things are tried: sockets in a scratch namespace, and a link of it to stand on."""
 
-    netlink: Netlink
+    netlink: Pyroute
     nft: Nft
     parent: int
 

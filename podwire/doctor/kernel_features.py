@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from linuxnet.errors import KernelError, MissingTool
-from linuxnet.netlink import Netlink
 from linuxnet.netns import inside
 from linuxnet.nft import Nft
+from linuxnet.pyroute import Pyroute
 from linuxnet.scratch import open_scratch_netns
 from podwire.doctor.features import FEATURES, FILES, Bench, Feature
 from podwire.doctor.verdict import State, Verdict, judge
@@ -36,7 +36,7 @@ def _try_all() -> list[Verdict]:
     descriptor = open_scratch_netns()
     try:
         with inside(descriptor):
-            netlink, context = Netlink(), Nft()
+            netlink, context = Pyroute(), Nft()
             try:
                 bench = Bench(netlink, context, _stand(netlink))
                 return [_try(feature, bench) for feature in FEATURES]
@@ -47,7 +47,7 @@ def _try_all() -> list[Verdict]:
         os.close(descriptor)
 
 
-def _stand(netlink: Netlink) -> int:
+def _stand(netlink: Pyroute) -> int:
     """Return the index of a link to stand on: one end of a veth, or lo where there are no veths."""
     try:
         netlink.request("link", "add", ifname="stand0", kind="veth")
@@ -55,7 +55,8 @@ def _stand(netlink: Netlink) -> int:
         if error.errno != errno.EOPNOTSUPP:
             raise
         return 1  # lo is the first link of every namespace
-    return netlink.get_link("stand0").index
+    index: int = netlink.request("link", "get", ifname="stand0")[0]["index"]
+    return index
 
 
 def _try(feature: Feature, bench: Bench) -> Verdict:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from linuxnet.iptables import has_rules, is_available, saved_rules
 from linuxnet.kernel import Kernel
 from linuxnet.masquerade import owner_chain, reference_chain
-from linuxnet.netlink import Link
 from linuxnet.nft_elements import FAMILIES, list_elements
 from linuxnet.numbers import NFT_TABLE
 from linuxnet.owner import mark_of_alias
+from linuxnet.rtnetlink_answers import Link
 from podwire.inspection.subject import Subject
 from podwire.inspection.things import Thing
 
@@ -76,7 +76,7 @@ def _rules_of(
 
 def _qdiscs(kernel: Kernel, link: Link, mark: str) -> Iterator[Thing]:
     """Yield queueing disciplines that somebody chose: those the kernel gives by itself have handle 0."""
-    for message in kernel.host.request("tc", "dump", index=link.index):
+    for message in kernel.pyroute.request("tc", "dump", index=link.index):
         if message["handle"]:
             kind = message.get_attr("TCA_KIND")
             handle = f"{message['handle'] >> 16:x}:"  # TC_H_MAJ (linux/pkt_sched.h)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from linuxnet.kernel import Kernel
-from linuxnet.netlink import Link
+from linuxnet.rtnetlink_answers import Link
 from podwire.inspection.things import Thing
 
 RT_TABLE_LOCAL = 255  # linux/rtnetlink.h; what the kernel adds by itself for each address

@@ -1,0 +1,177 @@
+"""One netlink socket: questions, changes, dumps and batches, each ending in an answer or a refusal.
+
+A socket belongs for good to the namespace its maker's thread was in. It is used by one thread at a time.
+Refusals carry the kernel's extended text where it gives one (linux/netlink.h, NLMSGERR_ATTR_MSG).
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+
+from linuxnet.netlink_wire import (
+    HEADER,
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    message,
+    read_attributes,
+    read_text,
+)
+
+NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12  # linux/netlink.h
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+NLM_F_DUMP_INTR = 0x10
+SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
+NLMSGERR_ATTR_MSG = 1
+RECEIVE_SIZE = 65536  # bytes; the kernel fills at most 32 KiB of a dump's datagram
+DUMP_TRIALS = 10  # an interrupted dump ten times over is a storm worth reporting
+
+_ERROR = struct.Struct("=i")
+
+
+class Refused(Exception):
+    """The kernel's answer to one message: its errno and its words ("" if it has none)."""
+
+    def __init__(self, number: int, said: str = "") -> None:
+        super().__init__(number, said)
+        self.errno = number
+        self.said = said
+
+
+class NetlinkSocket:
+    """A socket of one netlink protocol. Close it."""
+
+    def __init__(self, protocol: int) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+        for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
+            self._socket.setsockopt(SOL_NETLINK, option, 1)
+        if protocol == NETLINK_ROUTE:
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
+        self._sequence = 0
+        self.sent = 0  # messages; what an operation costs
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def change(self, kind: int, flags: int, body: bytes) -> None:
+        """Send a request that changes something. Raises Refused."""
+        sequence = self._send(kind, NLM_F_REQUEST | NLM_F_ACK | flags, body)
+        while True:
+            for answered, of, data in self._receive():
+                if of == NLMSG_ERROR and answered == sequence:
+                    _raise_refusal(data, HEADER.size)
+                    return
+
+    def get(self, kind: int, body: bytes, flags: int = 0) -> bytes:
+        """Ask for one thing and return the answer's body. Raises Refused."""
+        sequence = self._send(kind, NLM_F_REQUEST | flags, body)
+        while True:
+            for answered, of, data in self._receive():
+                if answered == sequence and of == NLMSG_ERROR:
+                    _raise_refusal(data, HEADER.size)
+                elif answered == sequence and of != NLMSG_DONE:
+                    return data
+
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """Ask for everything of a kind and return the answers' bodies. Raises Refused.
+
+        A dump that a change has interrupted is taken again (EINTR, netlink(7)).
+        """
+        for _ in range(DUMP_TRIALS):
+            found: list[bytes] = []
+            if self._dump_once(kind, body, found):
+                return found
+        raise Refused(errno.EINTR, "the kernel's state changed all the time while it was read")
+
+    def datagrams(self, kind: int, body: bytes) -> list[bytes]:
+        """Dump, and return whole datagrams: for a search that need not look into every message."""
+        found: list[bytes] = []
+        self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
+        while True:
+            data = self._socket.recv(RECEIVE_SIZE)
+            found.append(data)
+            if _ends_dump(data):
+                return found
+
+    def batch(self, messages: Sequence[tuple[int, int, bytes]]) -> list[tuple[int, Refused]]:
+        """Send messages as one datagram whose last asks to be answered; return (position, refusal) pairs.
+
+        For nf_tables: a batch is a transaction, and what is refused is told for each message.
+        """
+        first = self._sequence + 1
+        self._sequence += len(messages)
+        wire = [
+            message(kind, NLM_F_REQUEST | flags, first + i, body)
+            for i, (kind, flags, body) in enumerate(messages)
+        ]
+        self.sent += len(messages)
+        self._socket.send(b"".join(wire))
+        refused: list[tuple[int, Refused]] = []
+        while True:
+            for answered, of, data in self._receive():
+                number = _ERROR.unpack_from(data)[0] if of == NLMSG_ERROR else 0
+                if number:
+                    refused.append((answered - first, Refused(-number, _said(data, HEADER.size))))
+                if answered == self._sequence:
+                    return refused
+
+    def _dump_once(self, kind: int, body: bytes, found: list[bytes]) -> bool:
+        """Collect one dump; return False if it was interrupted."""
+        sequence = self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
+        is_whole = True
+        while True:
+            data = self._socket.recv(RECEIVE_SIZE)
+            for answered, of, flags, part in split(data):
+                is_whole = is_whole and not flags & NLM_F_DUMP_INTR
+                if answered != sequence:
+                    continue
+                if of in (NLMSG_DONE, NLMSG_ERROR):
+                    _raise_refusal(part, HEADER.size if of == NLMSG_ERROR else 0)
+                    return is_whole
+                found.append(part)
+
+    def _send(self, kind: int, flags: int, body: bytes) -> int:
+        self._sequence += 1
+        self.sent += 1
+        self._socket.send(message(kind, flags, self._sequence, body))
+        return self._sequence
+
+    def _receive(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield (sequence, type, body) of the messages in the next datagram."""
+        for sequence, kind, _, body in split(self._socket.recv(RECEIVE_SIZE)):
+            yield sequence, kind, body
+
+
+def split(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield (sequence, type, flags, body) of each message in a datagram."""
+    offset = 0
+    while offset + HEADER.size <= len(data):
+        length, kind, flags, sequence, _ = HEADER.unpack_from(data, offset)
+        yield sequence, kind, flags, data[offset + HEADER.size : offset + length]
+        offset += (length + 3) & ~3
+
+
+def _raise_refusal(body: bytes, header: int) -> None:
+    """Raise what an error says; 0 is an acknowledgement. A dump's end is an error without a header."""
+    number = _ERROR.unpack_from(body)[0] if len(body) >= _ERROR.size else 0
+    if number:
+        raise Refused(-number, _said(body, header))
+
+
+def _said(body: bytes, header: int) -> str:
+    """Return the extended text behind an error's number and the refused message's own header."""
+    found = read_attributes(body, _ERROR.size + header)
+    return read_text(found.get(NLMSGERR_ATTR_MSG, b""))
+
+
+def _ends_dump(data: bytes) -> bool:
+    """Tell whether a datagram holds a dump's last message. Raises Refused if that is an error."""
+    for _, kind, _, body in split(data):
+        if kind in (NLMSG_DONE, NLMSG_ERROR):
+            _raise_refusal(body, HEADER.size if kind == NLMSG_ERROR else 0)
+            return True
+    return False
