@@ -11,8 +11,8 @@ from cni_plugins.steps import Steps
 from cni_spec.errors import INVALID_CONFIG, CheckFailed, CniError
 from cni_spec.result import Result
 from linuxnet.links import RemoveLink
-from linuxnet.rtnetlink_answers import Link
 from linuxnet.op import Op, Where
+from linuxnet.rtnetlink_answers import Link
 
 
 class Bandwidth(Plugin[BandwidthConfig]):
