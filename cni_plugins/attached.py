@@ -15,7 +15,7 @@ from cni_spec.result import Interface
 from linuxnet.kernel import Kernel
 from linuxnet.links import RemoveLink
 from linuxnet.masquerade import masquerade_gc, remove_masquerade
-from linuxnet.nft_elements import RemoveOwned, gc_elements
+from linuxnet.nft_elements import CollectElements, RemoveOwned
 from linuxnet.numbers import LINK_GROUP
 from linuxnet.op import Op, Where
 from linuxnet.owner import Attachment, is_of_network, mark_of_alias
@@ -91,7 +91,7 @@ def remove_attachment(call: Call[Any]) -> None:
         remove_veth(call.kernel, call.attachment)
     link_is_gone = not steps.failures
     with steps.step("remove nft elements"):
-        call.kernel.apply(RemoveOwned(call.attachment.mark))
+        call.kernel.apply(RemoveOwned(call.attachment))
     with steps.step("remove masquerading"):
         remove_masquerade(call.kernel, call.attachment)
     if link_is_gone and ipam_type(call.config.ipam):
@@ -121,7 +121,7 @@ def collect_garbage(call: Call[Any], valid: ValidAttachments) -> None:
         for name in stale_links(call.kernel, call.config.name, valid):
             call.kernel.apply(RemoveLink(Where.HOST, name))
     with steps.step("remove stale nft elements"):
-        call.kernel.apply(gc_elements(call.kernel.nft, call.config.name, valid.marks))
+        call.kernel.apply(CollectElements(call.config.name, valid.marks))
     with steps.step("remove stale masquerading"):
         masquerade_gc(call.kernel, call.config.name, valid.attachments)
     if ipam_type(call.config.ipam):

@@ -81,7 +81,7 @@ class RemoveAdmission(Inverse):
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Remove it; none is fine."""
-        kernel.apply(RemoveOwned(self.owner.mark, SETS))
+        kernel.apply(RemoveOwned(self.owner, SETS))
         addresses = {str(pod.ip) for pod in self.pods}
         remove_rules(kernel, lambda mark, pod: mark == self.owner.mark or (not mark and pod in addresses))
         return None
@@ -100,12 +100,7 @@ def remove_rules(kernel: Kernel, predicate: Callable[[str, str], bool]) -> None:
 
 def drops_by_default(kernel: Kernel) -> bool:
     """Tell whether the host's iptables FORWARD chain drops what nobody accepts."""
-    if kernel.nft.has_table("ip", "filter"):
-        for one in kernel.nft.query("list chains ip"):
-            chain = one.get("chain", {})
-            if (chain.get("table"), chain.get("name"), chain.get("policy")) == ("filter", "FORWARD", "drop"):
-                return True
-    return False
+    return kernel.ruleset.chain_policy("ip", "filter", "FORWARD") == "drop"
 
 
 def _element(name: str, key: str) -> Element:

@@ -14,7 +14,7 @@ from linuxnet.iptables import has_rules, is_available
 from linuxnet.kernel import Kernel
 from linuxnet.nft_conditions import RemoveConditionRules
 from linuxnet.nft_element import Element
-from linuxnet.nft_elements import RemoveOwned, list_elements
+from linuxnet.nft_elements import RemoveOwned
 from linuxnet.op import Inverse, Op
 from linuxnet.owner import Attachment
 
@@ -34,14 +34,13 @@ class RemoveHostPorts(Inverse):
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Remove them, then forget the flows they had."""
-        gone = [one for one in list_elements(kernel.nft, "inet") if one.mark == self.owner.mark]
-        kernel.apply(RemoveOwned(self.owner.mark, SETS))
+        gone = RemoveOwned(self.owner, SETS).take(kernel)
         kernel.apply(RemoveConditionRules(self.owner.mark))
         for family in (4, 6):
             if has_rules(kernel, family, "nat") and is_available(family):
                 remove_chains(family, {owner_chain(self.owner), reference_chain(self.owner)})
         remove_reference_rules(kernel, self.owner.container_id)
-        flows = tuple(flow for one in gone for flow in _flows_of(one.element))
+        flows = tuple(flow for one in gone for flow in _flows_of(one))
         kernel.apply(ForgetFlows(flows))
         return None
 
@@ -49,7 +48,7 @@ class RemoveHostPorts(Inverse):
 def remove_reference_rules(kernel: Kernel, container_id: str) -> None:
     """Remove what the reference's nftables backend made; its comment tells the container alone."""
     for family in ("ip", "ip6"):
-        if not kernel.nft.has_table(family, REFERENCE_TABLE):
+        if not kernel.ruleset.has_table(family, REFERENCE_TABLE):
             continue
         for one in kernel.nft.query(f"list table {family} {REFERENCE_TABLE}"):
             rule = one.get("rule", {})

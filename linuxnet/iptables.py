@@ -121,7 +121,7 @@ def has_rules(kernel: Kernel, family: int, table: str) -> bool:
                 return True
     except FileNotFoundError:  # no legacy iptables in this kernel, or not loaded
         pass
-    return kernel.nft.has_table("ip6" if family == 6 else "ip", table)
+    return kernel.ruleset.has_table("ip6" if family == 6 else "ip", table)
 
 
 def chain_exists(chain: Chain) -> bool:

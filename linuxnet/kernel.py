@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # host-local needs none of them, and a plain bridge no pyrout
     from linuxnet.netlink import Netlink
     from linuxnet.nft import Nft
     from linuxnet.pyroute import Pyroute
+    from linuxnet.ruleset import Ruleset
 
 log = logging.getLogger("podwire.kernel")
 
@@ -88,8 +89,15 @@ class Kernel:
         return Pyroute()
 
     @cached_property
+    def ruleset(self) -> Ruleset:
+        """Return the host's nf_tables, as far as netlink shows and changes it."""
+        from linuxnet.ruleset import Ruleset
+
+        return Ruleset()
+
+    @cached_property
     def nft(self) -> Nft:
-        """Return the host's nf_tables. Raises MissingTool without libnftables."""
+        """Return the host's libnftables, for rules. Raises MissingTool without it."""
         from linuxnet.nft import Nft
 
         return Nft()
@@ -119,7 +127,7 @@ class Kernel:
 
     def close(self) -> None:
         """Close every socket and descriptor."""
-        for name in ("host", "container", "pyroute", "nft", "shared"):
+        for name in ("host", "container", "pyroute", "ruleset", "nft", "shared"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         self.leave()

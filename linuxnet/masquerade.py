@@ -103,7 +103,7 @@ def _remove_chains(family: int, chains: set[str]) -> None:
 
 def _remove_reference_rules(kernel: Kernel, comment: str) -> None:
     """Remove the rules that the reference's nftables backend made for an attachment."""
-    if not kernel.nft.has_table("inet", REFERENCE_TABLE):
+    if not kernel.ruleset.has_table("inet", REFERENCE_TABLE):
         return
     for one in kernel.nft.query(f"list table inet {REFERENCE_TABLE}"):
         rule = one.get("rule")

@@ -87,36 +87,29 @@ class NetlinkSocket:
                 return found
         raise Refused(errno.EINTR, "the kernel's state changed all the time while it was read")
 
-    def datagrams(self, kind: int, body: bytes) -> list[bytes]:
-        """Dump, and return whole datagrams: for a search that need not look into every message."""
-        found: list[bytes] = []
-        self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, body)
-        while True:
-            data = self._socket.recv(RECEIVE_SIZE)
-            found.append(data)
-            if _ends_dump(data):
-                return found
-
     def batch(self, messages: Sequence[tuple[int, int, bytes]]) -> list[tuple[int, Refused]]:
-        """Send messages as one datagram whose last asks to be answered; return (position, refusal) pairs.
+        """Send messages as one datagram, a transaction; return (position, refusal) pairs.
 
-        For nf_tables: a batch is a transaction, and what is refused is told for each message.
+        The first opens the transaction, the last closes it; the one before the last asks for an answer,
+        which comes unless opening or closing is what was refused (net/netfilter/nfnetlink.c).
         """
         first = self._sequence + 1
         self._sequence += len(messages)
+        self.sent += len(messages)
+        asked = len(messages) - 2
         wire = [
-            message(kind, NLM_F_REQUEST | flags, first + i, body)
+            message(kind, NLM_F_REQUEST | flags | (NLM_F_ACK if i == asked else 0), first + i, body)
             for i, (kind, flags, body) in enumerate(messages)
         ]
-        self.sent += len(messages)
         self._socket.send(b"".join(wire))
         refused: list[tuple[int, Refused]] = []
         while True:
             for answered, of, data in self._receive():
+                position = answered - first
                 number = _ERROR.unpack_from(data)[0] if of == NLMSG_ERROR else 0
                 if number:
-                    refused.append((answered - first, Refused(-number, _said(data, HEADER.size))))
-                if answered == self._sequence:
+                    refused.append((position, Refused(-number, _said(data, HEADER.size))))
+                if position == asked or (number and position in (0, asked + 1)):
                     return refused
 
     def _dump_once(self, kind: int, body: bytes, found: list[bytes]) -> bool:
@@ -166,12 +159,3 @@ def _said(body: bytes, header: int) -> str:
     """Return the extended text behind an error's number and the refused message's own header."""
     found = read_attributes(body, _ERROR.size + header)
     return read_text(found.get(NLMSGERR_ATTR_MSG, b""))
-
-
-def _ends_dump(data: bytes) -> bool:
-    """Tell whether a datagram holds a dump's last message. Raises Refused if that is an error."""
-    for _, kind, _, body in split(data):
-        if kind in (NLMSG_DONE, NLMSG_ERROR):
-            _raise_refusal(body, HEADER.size if kind == NLMSG_ERROR else 0)
-            return True
-    return False

@@ -60,11 +60,6 @@ class Nft:
             self._library.nft_ctx_output_set_flags(self._context, 0)
         return [one for one in objects if "metainfo" not in one]
 
-    def has_table(self, family: str, table: str) -> bool:
-        """Tell whether there is such a table."""
-        tables = self.query(f"list tables {family}")
-        return any(one.get("table", {}).get("name") == table for one in tables)
-
 
 def _load() -> ctypes.CDLL:
     try:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from linuxnet.kernel import Kernel
-from linuxnet.nft import Nft
 from linuxnet.numbers import NFT_TABLE
 from linuxnet.op import Inverse, Op
 
@@ -32,14 +31,14 @@ class ConditionRules:
     def apply(self, kernel: Kernel) -> Op | None:
         """Replace the owner's rules by these, in one transaction."""
         comment = json.dumps(self.mark)
-        old = [_delete(rule) for rule in owned_rules(kernel.nft, lambda mark: mark == self.mark)]
+        old = [_delete(rule) for rule in owned_rules(kernel, lambda mark: mark == self.mark)]
         new = [f"add rule {PLACE} {rule} comment {comment}" for rule in self.rules]
         kernel.nft.run("\n".join(old + new))
         return RemoveConditionRules(self.mark)
 
     def difference(self, kernel: Kernel) -> str | None:
         """Count the owner's rules."""
-        seen = len(owned_rules(kernel.nft, lambda mark: mark == self.mark))
+        seen = len(owned_rules(kernel, lambda mark: mark == self.mark))
         return None if seen == len(self.rules) else f"{seen} of {len(self.rules)} rules are in {PLACE}"
 
 
@@ -60,16 +59,16 @@ class RemoveConditionRules(Inverse):
 
 def remove_rules(kernel: Kernel, predicate: Callable[[str], bool]) -> None:
     """Remove the rules whose owner's mark a predicate picks."""
-    found = owned_rules(kernel.nft, predicate)
+    found = owned_rules(kernel, predicate)
     if found:
         kernel.nft.run("\n".join(_delete(rule) for rule in found))
 
 
-def owned_rules(nft: Nft, predicate: Callable[[str], bool]) -> list[dict[str, Any]]:
+def owned_rules(kernel: Kernel, predicate: Callable[[str], bool]) -> list[dict[str, Any]]:
     """Return the rules whose mark a predicate picks, as libnftables-json(5) objects."""
-    if not nft.has_table("inet", NFT_TABLE):
+    if not kernel.ruleset.count_rules("inet", NFT_TABLE)["conditions"]:
         return []
-    rules = [one["rule"] for one in nft.query(f"list chain {PLACE}") if "rule" in one]
+    rules = [one["rule"] for one in kernel.nft.query(f"list chain {PLACE}") if "rule" in one]
     return [rule for rule in rules if predicate(rule.get("comment", ""))]
 
 

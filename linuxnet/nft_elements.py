@@ -8,31 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from netaddr import IPAddress, IPNetwork
 
 from linuxnet.errors import Conflict, KernelError
 from linuxnet.kernel import Kernel
-from linuxnet.nft import Nft
 from linuxnet.nft_element import Element
+from linuxnet.nft_index import ElementIndex, Stored, network_of, store
 from linuxnet.numbers import NFT_TABLE
 from linuxnet.op import Inverse, Op, Where
-from linuxnet.owner import is_of_network
+from linuxnet.owner import Attachment, is_of_network
+from linuxnet.ruleset import ElementsRefused, Step
 from linuxnet.sysctls import read_sysctl
 
 FAMILIES = ("inet", "bridge")
-RETRIES = 5  # times; each means that another process removed an element between our look and our change
-
-
-@dataclass(frozen=True)
-class Owned:
-    """An element as the kernel shows it, with its owner's mark."""
-
-    element: Element
-    mark: str
+TRIALS = 5  # times; each means that another process removed an element between our look and our change
+_OF_A_POD = re.compile(r"(masquerade|hairpin|hairpin_all|restricted)[46]")
 
 
 @dataclass(frozen=True)
@@ -49,16 +42,16 @@ class Elements:
         """Add what is not there yet. Raises Conflict naming the owner of a key that is another's."""
         _ = kernel.shared
         wanted = self.items
-        for attempt in range(RETRIES):
+        for attempt in range(TRIALS):
             try:
-                kernel.nft.run("\n".join(self._command(one) for one in wanted))
+                kernel.ruleset.add(self._step(one) for one in wanted)
                 return RemoveElements(self.mark, wanted)
-            except KernelError:
+            except ElementsRefused as refusal:
                 missing = self._missing(kernel)
                 if all(one.shared for one in missing):
                     return None
                 if missing == wanted and attempt > 0:  # nothing was in the way: it has another reason
-                    raise
+                    raise KernelError(refusal.errno, str(self)) from refusal
                 wanted = missing
         raise Conflict(f"{wanted[0]} is added and removed by somebody else all the time")
 
@@ -70,23 +63,18 @@ class Elements:
             return str(error)
         return f"nft element {missing[0]} is missing in {missing[0].place}" if missing else None
 
-    def _command(self, one: Element) -> str:
-        verb = "add" if one.shared else "create"
-        return f"{verb} element {one.place} {{ {_entry(one, self.mark)} }}"
+    def _step(self, one: Element) -> Step:
+        return Step(store(one, self.mark), is_exclusive=not one.shared)
 
     def _missing(self, kernel: Kernel) -> tuple[Element, ...]:
         """Return what is not there. Raises Conflict for a key with another owner or other data."""
-        seen = {
-            (one.element.family, one.element.name, one.element.key): one
-            for place in sorted({(one.family, one.name) for one in self.items})
-            for one in list_elements(kernel.nft, *place)
-        }
         missing = []
         for one in self.items:
-            found = seen.get((one.family, one.name, one.key))
+            wanted = store(one, self.mark)
+            found = kernel.ruleset.find(wanted)
             if found is None:
                 missing.append(one)
-            elif not one.shared and (found.mark != self.mark or found.element.data != one.data):
+            elif not one.shared and found.raw != wanted.raw:
                 raise Conflict(f"{one} is taken by {describe_mark(found.mark)}")
         return tuple(missing)
 
@@ -103,31 +91,36 @@ class RemoveElements(Inverse):
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Remove them."""
-        keys = {(one.family, one.name, one.key) for one in self.items if not one.shared}
-        remove_where(kernel, lambda one: one.mark == self.mark and _place(one) in keys)
+        mine = {store(one, self.mark).place for one in self.items if not one.shared}
+        guarded = [one.key.strip('"') for one in self.items if one.name == "loopback_ports"]
+        remove_owned(kernel, self.mark, lambda one: one.place in mine, guarded)
         return None
 
 
 @dataclass(frozen=True)
 class RemoveOwned(Inverse):
-    """Remove every element that carries a mark; none is fine, and so is a table that is not there.
+    """Remove every element of an attachment; none is fine, and so is a table that is not there.
 
     `prefixes` of set names leave the sets of other plugins in the chain alone; () means every set.
     """
 
-    mark: str
+    owner: Attachment
     prefixes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"nft delete element … comment {json.dumps(self.mark)}"
+        return f"nft delete element … comment {json.dumps(self.owner.mark)}"
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Remove them."""
-        remove_where(kernel, self._is_meant)
+        self.take(kernel)
         return None
 
-    def _is_meant(self, one: Owned) -> bool:
-        return one.mark == self.mark and (not self.prefixes or one.element.name.startswith(self.prefixes))
+    def take(self, kernel: Kernel) -> list[Element]:
+        """Remove them and return what they were."""
+        prefixes = self.prefixes
+        mark, port = self.owner.mark, self.owner.veth_name
+        gone = remove_owned(kernel, mark, lambda one: not prefixes or one.name.startswith(prefixes), [port])
+        return [one.element for one in gone]
 
 
 @dataclass(frozen=True)
@@ -142,44 +135,46 @@ class CollectElements(Inverse):
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Remove them."""
-        remove_where(kernel, self._is_stale)
+
+        def choose(index: ElementIndex) -> Iterable[Stored]:
+            doomed = [one for one in index if self._is_stale(one.mark)]
+            return [*doomed, *_orphans(kernel, index, set(doomed))]
+
+        if has_elements(kernel):
+            _remove(kernel, choose)
         return None
 
-    def _is_stale(self, one: Owned) -> bool:
-        return is_of_network(one.mark, self.network) and one.mark not in self.valid_marks
+    def _is_stale(self, mark: str) -> bool:
+        return is_of_network(mark, self.network) and mark not in self.valid_marks
 
 
-def gc_elements(nft: Nft, network: str, valid_marks: frozenset[str]) -> Op:
-    """Return the operation that removes a network's stale elements."""
-    return CollectElements(network, valid_marks)
+def list_elements(kernel: Kernel, family: str) -> list[tuple[Element, str]]:
+    """Return the elements of a family's sets and maps, each with its mark: O(elements)."""
+    return [(one.element, one.mark) for one in kernel.ruleset.elements() if one.family == family]
 
 
-def list_elements(nft: Nft, family: str, name: str = "") -> Iterator[Owned]:
-    """Return the elements of one set or map, or of all of a family's, with their marks: O(elements)."""
-    if not nft.has_table(family, NFT_TABLE):
-        return
-    for body in nft.query(f"list table {family} {NFT_TABLE}"):
-        for kind in ("set", "map"):
-            seen = body.get(kind)
-            if seen and (not name or seen["name"] == name):
-                yield from (_read(family, seen["name"], entry) for entry in seen.get("elem", ()))
+def has_elements(kernel: Kernel) -> bool:
+    """Tell whether there can be any: a look at two names spares one at every set."""
+    return any(kernel.ruleset.has_table(family, NFT_TABLE) for family in FAMILIES)
 
 
-def remove_where(kernel: Kernel, predicate: Callable[[Owned], bool]) -> None:
-    """Remove the elements that a predicate picks, then what only their networks shared."""
-    for family in FAMILIES:
-        for attempt in range(RETRIES):
-            found = list(list_elements(kernel.nft, family))
-            doomed = [one for one in found if predicate(one)]
-            doomed += _orphans(kernel, [one for one in found if one not in doomed])
-            if not doomed:
-                break
-            try:
-                kernel.nft.run("\n".join(_delete(one.element) for one in doomed))
-                break
-            except KernelError:
-                if attempt == RETRIES - 1:  # not a race: the kernel will not
-                    raise
+def remove_owned(
+    kernel: Kernel, mark: str, is_meant: Callable[[Stored], bool], ports: Iterable[str]
+) -> list[Stored]:
+    """Remove elements of an owner, then what only its network shared, if no other attachment has any.
+
+    `ports` are the host's interfaces that go with the attachment: their guards go, too.
+    """
+    network = network_of(mark)
+
+    def choose(index: ElementIndex) -> Iterable[Stored]:
+        mine = index.owned(mark)
+        doomed = {one for one in mine if is_meant(one)}
+        if len(doomed) < len(mine) or index.marks(network) - {mark, network}:
+            return [*doomed, *_idle_guards(kernel, index, ports)]
+        return [*doomed, *_orphans(kernel, index, doomed)]
+
+    return _remove(kernel, choose) if has_elements(kernel) else []
 
 
 def describe_mark(mark: str) -> str:
@@ -190,12 +185,29 @@ def describe_mark(mark: str) -> str:
     return f"container {parts[1]} of network {parts[0]} (interface {parts[2]})"
 
 
-def _orphans(kernel: Kernel, staying: list[Owned]) -> list[Owned]:
-    """Return what is shared and needed by no staying pod, if no ADD is about to need it."""
-    pairs = [one for one in staying if one.element.name.startswith("same_network")]
-    pods = [IPAddress(key) for key in (_pod_of(one) for one in staying) if key]
+def _remove(kernel: Kernel, choose: Callable[[ElementIndex], Iterable[Stored]]) -> list[Stored]:
+    try:
+        return kernel.ruleset.remove(choose)
+    except ElementsRefused as refusal:
+        one = refusal.stored.element
+        raise KernelError(refusal.errno, f"nft delete element {one.place} {{ {one.key} }}") from refusal
+
+
+def _idle_guards(kernel: Kernel, index: ElementIndex, ports: Iterable[str]) -> list[Stored]:
+    """Return the guards of these interfaces that nothing needs any more."""
+    wanted = {port: store(Element("inet", "loopback_ports", f'"{port}"'), "") for port in ports}
+    seen = {port: found for port, one in wanted.items() if (found := index.get(*one.place))}
+    idle = [one for port, one in seen.items() if not _routes_loopback(kernel, port)]
+    return idle if idle and kernel.shared.is_alone() else []
+
+
+def _orphans(kernel: Kernel, index: ElementIndex, doomed: set[Stored]) -> list[Stored]:
+    """Return what is shared and needed by no staying pod, if no ADD is about to need it: O(elements)."""
+    staying = [one for one in index if one not in doomed]
+    pods = [IPAddress(one.element.key) for one in staying if _OF_A_POD.fullmatch(one.name)]
+    pairs = [one for one in staying if one.name.startswith("same_network")]
     idle = [one for one in pairs if not any(pod in _subnet_of(one) for pod in pods)]
-    guards = [one for one in staying if one.element.name == "loopback_ports"]
+    guards = [one for one in staying if one.name == "loopback_ports"]
     idle += [one for one in guards if not _routes_loopback(kernel, one.element.key.strip('"'))]
     return idle if idle and kernel.shared.is_alone() else []
 
@@ -205,46 +217,10 @@ def _routes_loopback(kernel: Kernel, ifname: str) -> bool:
     return read_sysctl(kernel, Where.HOST, f"ipv4/conf/{ifname}/route_localnet") == "1"
 
 
-def _pod_of(one: Owned) -> str:
-    """Return the pod's address that an element is about, "" if it is about none."""
-    if re.fullmatch(r"(masquerade|hairpin|hairpin_all|restricted)[46]", one.element.name):
-        return one.element.key
-    return ""
-
-
-def _subnet_of(one: Owned) -> IPNetwork:
+def _subnet_of(one: Stored) -> IPNetwork:
     return IPNetwork(one.element.key.split(" ")[0])
 
 
 def _entry(one: Element, mark: str) -> str:
-    owner = mark.split(" ")[0] if one.shared else mark
-    comment = f" comment {json.dumps(owner)}"
+    comment = f" comment {json.dumps(network_of(mark) if one.shared else mark)}"
     return f"{one.key}{comment}{f' : {one.data}' if one.data else ''}"
-
-
-def _delete(one: Element) -> str:
-    return f"delete element {one.place} {{ {one.key} }}"
-
-
-def _place(one: Owned) -> tuple[str, str, str]:
-    return one.element.family, one.element.name, one.element.key
-
-
-def _read(family: str, name: str, entry: Any) -> Owned:
-    key, data = entry if isinstance(entry, list) else (entry, "")
-    body: dict[str, Any] = key["elem"] if isinstance(key, dict) and "elem" in key else {"val": key}
-    return Owned(Element(family, name, _text(name, body["val"]), _text("", data)), body.get("comment", ""))
-
-
-def _text(name: str, value: Any) -> str:
-    """Write a libnftables-json(5) value as nft's language has it."""
-    if isinstance(value, dict) and "concat" in value:
-        first, *rest = value["concat"]
-        return " . ".join([_text(name, first), *(_text("", one) for one in rest)])
-    if isinstance(value, dict) and "prefix" in value:
-        return f"{value['prefix']['addr']}/{value['prefix']['len']}"
-    if name in ("guarded_ports", "l2_ports", "isolated_ports", "loopback_ports") or name.startswith("port_"):
-        return f'"{value}"'
-    if isinstance(value, str) and value.startswith("0x"):
-        return f"0x{int(value, 16):032x}"
-    return str(value)

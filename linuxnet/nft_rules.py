@@ -10,14 +10,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from linuxnet.kernel import Kernel
-from linuxnet.nft_netlink import count_rules
+from linuxnet.nft_keys import TEXT
 from linuxnet.numbers import NFT_TABLE
 from linuxnet.op import Inverse, Op
 
-TEXT = Path(__file__).with_name("podwire.nft")
 FAMILIES = ("inet", "bridge")
 FOREIGN_CHAINS = frozenset({"admin", "conditions"})  # what is in there is not static
 
@@ -32,7 +30,7 @@ class BaseRules:
     def apply(self, kernel: Kernel) -> Op | None:
         """Load what is missing; the inverse removes the tables if nobody uses them."""
         _ = kernel.shared
-        seen = {family: count_rules(family, NFT_TABLE) for family in FAMILIES}
+        seen = {family: kernel.ruleset.count_rules(family, NFT_TABLE) for family in FAMILIES}
         if all(_is_complete(family, seen[family]) for family in FAMILIES):
             return None
         kernel.nft.run(load_text())
@@ -41,7 +39,7 @@ class BaseRules:
     def difference(self, kernel: Kernel) -> str | None:
         """Name the first chain that has not the rules it should have."""
         for family in FAMILIES:
-            seen, wanted = count_rules(family, NFT_TABLE), _rule_counts()[family]
+            seen, wanted = kernel.ruleset.count_rules(family, NFT_TABLE), _rule_counts()[family]
             for chain, number in wanted.items():
                 if seen[chain] != number:
                     what = f"chain {chain} of nft table {family} {NFT_TABLE}"
@@ -66,14 +64,8 @@ class RemoveIdleTables(Inverse):
 
 def tables_in_use(kernel: Kernel) -> bool:
     """Tell whether any set holds an element, or anybody put a rule where others may."""
-    for family in FAMILIES:
-        for one in kernel.nft.query(f"list sets {family}") + kernel.nft.query(f"list maps {family}"):
-            body = one.get("set") or one.get("map") or {}
-            if body.get("table") == NFT_TABLE and body.get("elem"):
-                return True
-        if any(count_rules(family, NFT_TABLE)[chain] for chain in FOREIGN_CHAINS):
-            return True
-    return False
+    counts = [kernel.ruleset.count_rules(family, NFT_TABLE) for family in FAMILIES]
+    return bool(kernel.ruleset.elements()) or any(one[chain] for one in counts for chain in FOREIGN_CHAINS)
 
 
 @cache

@@ -15,7 +15,7 @@ from linuxnet.firewalld import RemoveZoneSource, is_running
 from linuxnet.forwarding import RemoveAdmission, drops_by_default, remove_rules
 from linuxnet.iptables import is_available
 from linuxnet.kernel import Kernel
-from linuxnet.nft_elements import gc_elements
+from linuxnet.nft_elements import CollectElements
 from linuxnet.op import Op
 from linuxnet.owner import is_of_network
 
@@ -62,7 +62,7 @@ class Firewall(Plugin[FirewallConfig]):
         """Take back what admitted attachments that are not listed."""
         network, steps = call.config.name, Steps()
         with steps.step("remove stale elements"):
-            call.kernel.apply(gc_elements(call.kernel.nft, network, valid.marks))
+            call.kernel.apply(CollectElements(network, valid.marks))
         with steps.step("remove stale rules"):
             remove_rules(
                 call.kernel, lambda mark, _: is_of_network(mark, network) and mark not in valid.marks

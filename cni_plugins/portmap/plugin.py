@@ -19,7 +19,7 @@ from linuxnet.hostports_removal import RemoveHostPorts
 from linuxnet.iptables import is_available
 from linuxnet.kernel import Kernel
 from linuxnet.nft_conditions import remove_rules
-from linuxnet.nft_elements import gc_elements
+from linuxnet.nft_elements import CollectElements
 from linuxnet.op import Op
 from linuxnet.owner import is_of_network
 
@@ -59,7 +59,7 @@ class Portmap(Plugin[PortmapConfig]):
         """Close the ports of attachments that are not listed."""
         network, steps = call.config.name, Steps()
         with steps.step("remove stale elements"):
-            call.kernel.apply(gc_elements(call.kernel.nft, network, valid.marks))
+            call.kernel.apply(CollectElements(network, valid.marks))
         with steps.step("remove stale rules"):
             remove_rules(call.kernel, lambda m: is_of_network(m, network) and m not in valid.marks)
         with steps.step("remove stale iptables chains"):

@@ -38,12 +38,11 @@ def describe_link(kernel: Kernel, link: Link) -> str:
 def nft_objects(kernel: Kernel, subject: Subject) -> Iterator[Thing]:
     """Yield the elements and rules whose comment is a mark."""
     for family in FAMILIES:
-        for owned in list_elements(kernel.nft, family):
-            if owned.mark in subject.marks:
-                element = owned.element
+        for element, mark in list_elements(kernel, family):
+            if mark in subject.marks:
                 value = f"{element.key} : {element.data}" if element.data else element.key
-                yield Thing("host", "nft element", element.place, value, owned.mark)
-        if not kernel.nft.has_table(family, NFT_TABLE):
+                yield Thing("host", "nft element", element.place, value, mark)
+        if not kernel.ruleset.has_table(family, NFT_TABLE):
             continue
         for body in kernel.nft.query(f"list table {family} {NFT_TABLE}", terse=True):
             rule = body.get("rule", {})
