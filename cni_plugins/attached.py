@@ -13,7 +13,7 @@ from cni_spec.addresses import parse_mac
 from cni_spec.errors import INTERFACE_EXISTS, INVALID_CONFIG, CheckFailed, CniError
 from cni_spec.result import Interface
 from linuxnet.kernel import Kernel
-from linuxnet.links import RemoveLink
+from linuxnet.links import RemoveLink, RemoveLinks
 from linuxnet.masquerade import masquerade_gc, remove_masquerade
 from linuxnet.nft_elements import CollectElements, RemoveOwned
 from linuxnet.numbers import LINK_GROUP
@@ -118,8 +118,7 @@ def collect_garbage(call: Call[Any], valid: ValidAttachments) -> None:
     """Remove what belongs to this network and to no valid attachment: GC is DEL for all of those."""
     steps = Steps()
     with steps.step("remove stale links"):
-        for name in stale_links(call.kernel, call.config.name, valid):
-            call.kernel.apply(RemoveLink(Where.HOST, name))
+        call.kernel.apply(RemoveLinks(tuple(stale_links(call.kernel, call.config.name, valid))))
     with steps.step("remove stale nft elements"):
         call.kernel.apply(CollectElements(call.config.name, valid.marks))
     with steps.step("remove stale masquerading"):

@@ -104,9 +104,12 @@ class Ipam:
     def _in_process(self, environment: dict[str, str]) -> Answer:
         from cni_plugins.registry import load_plugin
 
-        return answer(load_plugin(self.type), environment, self._call.request.stdin, warn=self._call.warn)
+        plugin, stdin = load_plugin(self.type), self._call.request.stdin
+        return answer(plugin, environment, stdin, warn=self._call.warn, memory=self._call.memory)
 
     def _exec(self, executable: Path, environment: dict[str, str]) -> Answer:
+        if environment.get("CNI_NETNS") and self._call.kernel.has_container:
+            environment["CNI_NETNS"] = self._call.kernel.container_path(environment["CNI_NETNS"])
         try:
             done = subprocess.run(
                 [executable], input=self._call.request.stdin, env=environment, stdout=subprocess.PIPE,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
+from cni_plugins.memory import Memory
 from cni_spec.config import NetworkConfig
 from cni_spec.errors import INVALID_CONFIG, NOT_AVAILABLE, CheckFailed, CniError
 from cni_spec.request import Request
@@ -26,7 +27,8 @@ class Call(Generic[C]):
     """One request on its way through a plugin: what was asked, and what to act on.
 
     `prev_result` is the result of the plugins before this one, for DEL and CHECK that of the whole chain;
-    None where the runtime sent none. `warn` prints one line for a person, on stderr.
+    None where the runtime sent none. `warn` prints one line for a person, on stderr. `memory` is what the
+    process keeps between requests, None where it serves but one.
     """
 
     request: Request
@@ -34,6 +36,7 @@ class Call(Generic[C]):
     kernel: Kernel
     prev_result: Result | None
     warn: Callable[[str], None]
+    memory: Memory | None = None
     undo: UndoLog = field(default_factory=UndoLog)
 
     @property

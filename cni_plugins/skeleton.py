@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cni_plugins.journal import VERBOSE, destination, from_environment, record, show_kernel_messages
+from cni_plugins.memory import Memory
 from cni_plugins.plugin import Call, Plugin, ValidAttachments
 from cni_spec.config import AttachmentId, parse_config, validate
 from cni_spec.errors import (
@@ -70,10 +71,14 @@ def answer(
     *,
     warn: Warn,
     kernel: Callable[[], Kernel] = Kernel,
+    memory: Memory | None = None,
 ) -> Answer:
-    """Serve one request. Never raises: an error becomes an error object (CNI 1.1.0 section 5)."""
+    """Serve one request. Never raises: an error becomes an error object (CNI 1.1.0 section 5).
+
+    `kernel` makes what the plugin acts on; `memory` is what a process keeps between requests.
+    """
     started = time.monotonic()
-    given = _answer(plugin, environment, stdin, warn, kernel)
+    given = _answer(plugin, environment, stdin, warn, kernel, memory)
     if log := destination(environment):
         _record(plugin, environment, stdin, given, (time.monotonic() - started) * 1000, log)
     return given
@@ -85,6 +90,7 @@ def _answer(
     stdin: bytes,
     warn: Warn,
     kernel: Callable[[], Kernel],
+    memory: Memory | None,
 ) -> Answer:
     version = LATEST_VERSION
     try:
@@ -92,7 +98,8 @@ def _answer(
         version = _version_to_print(request.body)
         if request.verb is Verb.VERSION:
             return Answer(0, _print_versions(plugin, request.body))
-        return Answer(0, _serve(plugin, request, warn, kernel))
+        with kernel() as opened:
+            return Answer(0, _serve(plugin, request, warn, opened, memory))
     except Exception as failure:  # noqa: BLE001 - the one place where any failure becomes an error object
         error = as_cni_error(failure)
         return Answer(1, error.to_json(version), error)
@@ -157,17 +164,16 @@ def about(plugin: Plugin[Any]) -> str:
     )
 
 
-def _serve(plugin: Plugin[Any], request: Request, warn: Warn, kernel: Callable[[], Kernel]) -> str:
+def _serve(plugin: Plugin[Any], request: Request, warn: Warn, kernel: Kernel, memory: Memory | None) -> str:
     version = _requested_version(plugin, request)
     config, remarks = parse_config(plugin.config, request.body)
     for remark in remarks:
         warn(remark)
     previous = _previous_result(request, config.prev_result, version, warn)
-    with kernel() as opened:
-        call = Call(request, config, opened, previous, warn)
-        if plugin.enters_container:
-            _enter(call)
-        result = _dispatch(plugin, call)
+    call = Call(request, config, kernel, previous, warn, memory)
+    if plugin.enters_container:
+        _enter(call)
+    result = _dispatch(plugin, call)
     return "" if result is None else json.dumps(result.to_json(version), indent=4)
 
 

@@ -5,6 +5,7 @@
     lock.py       flock(2) with a deadline
     directory.py  the reservations: one file an address, the format of the reference's host-local
     index.py      what makes ADD, DEL and CHECK O(log n): a hint, made anew whenever it is in doubt
+    kept.py       indexes that stay open between operations
     sticky.py     addresses that are remembered for a pod's name: small, durable
     network.py    where all that lies
     store.py      one operation on a network: the lock held, the index in step with the directory

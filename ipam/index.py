@@ -60,17 +60,39 @@ class Reservation(NamedTuple):
 
 
 class Index:
-    """The index of one network; None for `path` keeps it in memory."""
+    """The index of one network; None for `path` keeps it in memory.
 
-    def __init__(self, path: Path | None) -> None:
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
+    `stays_open`: for more than one operation, by any thread, one at a time.
+    """
+
+    def __init__(self, path: Path | None, *, stays_open: bool = False) -> None:
+        self._path = path
+        self._db = sqlite3.connect(
+            path or ":memory:", isolation_level=None, timeout=0, check_same_thread=not stays_open
+        )
+        self._inode = _inode(path)
         self._keeps_runs = True
         self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")  # the network's lock is held anyway
+        if not stays_open:  # the network's lock is held anyway; but between operations it is not
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode = TRUNCATE")
-        self._db.execute("BEGIN")
+        self.begin()
         if self._number("PRAGMA user_version") != FORMAT:
             self._create()
+
+    def begin(self) -> None:
+        """Begin an operation."""
+        self._keeps_runs = True
+        self._db.execute("BEGIN")
+
+    def roll_back(self) -> None:
+        """End an operation without keeping what was not committed."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def is_current(self) -> bool:
+        """Tell whether the file that is open is the one that is there."""
+        return self._inode is not None and self._inode == _inode(self._path)
 
     def close(self) -> None:
         """Close without keeping what was not committed."""
@@ -220,6 +242,13 @@ class Index:
             raise sqlite3.DatabaseError("an index of another format")
         for statement in _SCHEMA.split(";"):  # executescript would commit
             self._db.execute(statement)
+
+
+def _inode(path: Path | None) -> int | None:
+    try:
+        return path.stat().st_ino if path else None
+    except OSError:  # thrown away by somebody who found it damaged
+        return None
 
 
 def _reservation(row: tuple[bytes, str, str, str, str, float, int, int]) -> Reservation:

@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from cni_spec.errors import IO_FAILURE, CniError
 from ipam.directory import NOBODY, Directory, Identity, Owner, open_locked
 from ipam.index import Index, Reservation
+from ipam.kept import KeptIndexes
 from ipam.keys import Key
 from ipam.network import Network
 from ipam.sticky import Sticky, open_sticky
@@ -198,8 +199,8 @@ class Store:
                 self.index.mark("idle", key, self._network.now())
 
 
-def operate(network: Network, operation: Callable[[Store], T]) -> T:
-    """Run an operation on a network under its lock, with an index that is sound.
+def operate(network: Network, operation: Callable[[Store], T], kept: KeptIndexes | None = None) -> T:
+    """Run an operation on a network under its lock, with an index that is sound, and `kept` if it is given.
 
     The operation runs again if the index turns out to be damaged, so it must take back what it did when
     it raises. The index is the one on disk, else a new one, else (disk full, read-only) one in memory.
@@ -213,7 +214,8 @@ def operate(network: Network, operation: Callable[[Store], T]) -> T:
         with open_locked(network.data_dir, network.name, deadline=network.deadline) as directory:
             for path in (index_path, index_path, None):
                 try:
-                    return _attempt(network, directory, path, boot_id, operation)
+                    with _open_index(network, path, kept) as index:
+                        return _attempt(network, directory, index, boot_id, operation)
                 except sqlite3.DatabaseError as error:
                     if path is None:
                         raise CniError(IO_FAILURE, f"index of network {network.name}: {error}") from error
@@ -224,12 +226,19 @@ def operate(network: Network, operation: Callable[[Store], T]) -> T:
         raise CniError(IO_FAILURE, f"reservations in {where}: {error.strerror}", str(error)) from error
 
 
-def _attempt(
-    network: Network, directory: Directory, path: Path | None, boot_id: str, operation: Callable[[Store], T]
-) -> T:
+@contextmanager
+def _open_index(network: Network, path: Path | None, kept: KeptIndexes | None) -> Iterator[Index]:
     with suppress(OSError):  # then SQLite says so
         network.own_folder.mkdir(parents=True, exist_ok=True)
-    with closing(Index(path)) as index, closing(Store(network, directory, index, boot_id)) as store:
+    opened = closing(Index(path)) if kept is None or path is None else kept.borrow(path)
+    with opened as index:
+        yield index
+
+
+def _attempt(
+    network: Network, directory: Directory, index: Index, boot_id: str, operation: Callable[[Store], T]
+) -> T:
+    with closing(Store(network, directory, index, boot_id)) as store:
         store.catch_up()
         try:
             result = operation(store)

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from linuxnet.netns import inside, is_own_netns, open_netns
+from linuxnet.memory import HostMemory
+from linuxnet.netns import adopt_netns, inside, is_own_netns, is_same_netns, open_netns
 from linuxnet.op import Op, Where
 from linuxnet.shared import SharedLock
 
@@ -22,14 +23,22 @@ if TYPE_CHECKING:  # host-local needs none of them, and a plain bridge no pyrout
     from linuxnet.nft import Nft
     from linuxnet.pyroute import Pyroute
     from linuxnet.ruleset import Ruleset
+    from linuxnet.unlinking import Unlinker
 
 log = logging.getLogger("podwire.kernel")
 
 
 class Kernel:
-    """What a plugin acts on. Close it, or use it in a `with` block."""
+    """What a plugin acts on. Close it, or use it in a `with` block.
 
-    def __init__(self) -> None:
+    `memory` is what a process keeps between requests, None for one of the kernel's own. `netns` is the
+    container's namespace, where somebody opened it already; it stays the caller's to close.
+    """
+
+    def __init__(self, memory: HostMemory | None = None, netns: int | None = None) -> None:
+        self._memory = memory or HostMemory()
+        self._keeps_memory = memory is not None
+        self._given = netns
         self._container: int | None = None
 
     def enter(self, netns: str) -> bool:
@@ -39,7 +48,7 @@ class Kernel:
             KernelError: it is not a network namespace.
         """
         try:
-            self._container = open_netns(netns)
+            self._container = open_netns(netns) if self._given is None else adopt_netns(self._given, netns)
         except FileNotFoundError:  # DEL after the namespace has gone
             return False
         return True
@@ -66,6 +75,15 @@ class Kernel:
         assert self._container is not None, "no container was entered"
         return self._container
 
+    def container_path(self, path: str) -> str:
+        """Return a path of the container's namespace for a process of ours: `path`, if it leads there.
+
+        It does not where the caller, who opened it, has other mounts than this process.
+        """
+        if is_same_netns(self.container_descriptor, path):
+            return path
+        return f"/proc/{os.getpid()}/fd/{self.container_descriptor}"
+
     @cached_property
     def host(self) -> Netlink:
         """Return the host's socket."""
@@ -88,12 +106,15 @@ class Kernel:
 
         return Pyroute()
 
-    @cached_property
+    @property
     def ruleset(self) -> Ruleset:
         """Return the host's nf_tables, as far as netlink shows and changes it."""
-        from linuxnet.ruleset import Ruleset
+        return self._memory.ruleset
 
-        return Ruleset()
+    @property
+    def unlinker(self) -> Unlinker:
+        """Return what deletes the host's links."""
+        return self._memory.unlinker
 
     @cached_property
     def nft(self) -> Nft:
@@ -127,9 +148,11 @@ class Kernel:
 
     def close(self) -> None:
         """Close every socket and descriptor."""
-        for name in ("host", "container", "pyroute", "ruleset", "nft", "shared"):
+        for name in ("host", "container", "pyroute", "nft", "shared"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
+        if not self._keeps_memory:
+            self._memory.close()
         self.leave()
 
     def __enter__(self) -> Kernel:

@@ -179,8 +179,11 @@ class RemoveLink:
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Delete it if it is there."""
+        if self.where is Where.HOST:
+            kernel.unlinker.remove((self.name,))
+            return None
         try:
-            kernel.at(self.where).request("link", "del", ifname=self.name)
+            kernel.container.request("link", "del", ifname=self.name)
         except KernelError as error:
             if error.errno not in (errno.ENODEV, errno.ENOENT):  # gone: what we wanted
                 raise
@@ -189,6 +192,21 @@ class RemoveLink:
     def difference(self, kernel: Kernel) -> str | None:
         """Tell if it is still there."""
         return f"{self.name} is still there" if kernel.at(self.where).find_link(self.name) else None
+
+
+@dataclass(frozen=True)
+class RemoveLinks(Inverse):
+    """Delete links of the host together. Gone already is fine."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(f"ip link delete {name}" for name in self.names)
+
+    def apply(self, kernel: Kernel) -> Op | None:
+        """Delete those that are there."""
+        kernel.unlinker.remove(self.names)
+        return None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from linuxnet.errors import KernelError
 
@@ -46,10 +45,28 @@ def open_netns(path: str) -> int:
     return descriptor
 
 
+def adopt_netns(descriptor: int, path: str) -> int:
+    """Return a duplicate of a namespace's descriptor that somebody else opened at `path`.
+
+    Raises:
+        KernelError: it is no network namespace.
+    """
+    if not _is_netns(descriptor):
+        raise KernelError(0, f"open network namespace {path}", "it is not a network namespace")
+    return os.dup(descriptor)
+
+
 def is_own_netns(descriptor: int) -> bool:
     """Tell whether a namespace is the one the calling thread is in."""
-    here, there = Path(OWN_NETNS).stat(), os.fstat(descriptor)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+    return is_same_netns(descriptor, OWN_NETNS)
+
+
+def is_same_netns(descriptor: int, path: str) -> bool:
+    """Tell whether what is at a path is the namespace of a descriptor."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))  # noqa: PTH116
+    except OSError:  # nothing there, or nothing one may look at
+        return False
 
 
 @contextmanager

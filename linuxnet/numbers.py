@@ -12,6 +12,7 @@ VETH_PREFIX = "veth"  # + 8 hex of sha256(container id, ifname): 12 bytes of the
 IFB_PREFIX = "bwp"  # + 12 hex of sha512(network + container id): the reference bandwidth plugin's name
 ALIAS_PREFIX = "podwire "  # of a link's alias (IFALIASZ allows 255 bytes); the attachment's mark follows
 LINK_GROUP = 0x7077  # "pw"; of links whose ADD has not named their owner yet; iproute2 users count from 1
+DOOMED_GROUP = 0x7064  # "pd"; of links that are being deleted together
 
 # nft (netfilter hook priorities: linux/netfilter_ipv4.h)
 NFT_TABLE = "podwire"  # in families inet and bridge

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from cni_plugins.host_local.config import HostLocalConfig
 from cni_plugins.host_local.plan import plan_name, plan_pools, plan_requests
@@ -17,9 +17,11 @@ from ipam.allocator import Lease, Wish, allocate, check, collect, preview, relea
 from ipam.directory import Owner
 from ipam.network import Network
 from ipam.pools import RangeSet
-from ipam.store import operate
+from ipam.store import Store, operate
 from ipam.usage import taken_gateways, usage_at_best
 from linuxnet.op import Op
+
+T = TypeVar("T")
 
 
 class HostLocal(Plugin[HostLocalConfig]):
@@ -32,21 +34,21 @@ class HostLocal(Plugin[HostLocalConfig]):
     def add(self, call: Call[HostLocalConfig]) -> Result:
         """Reserve an address from each range set."""
         dns = read_resolv_conf(call.config.ipam.resolv_conf)
-        pools, network = _require_pools(call), _network(call)
+        pools = _require_pools(call)
         wish = _wish(call, pools)
-        leases = operate(network, lambda store: allocate(store, pools, wish))
-        call.undo.push("addresses", lambda: operate(network, lambda store: release(store, wish.owner)))
+        leases = _operate(call, lambda store: allocate(store, pools, wish))
+        call.undo.push("addresses", lambda: _operate(call, lambda store: release(store, wish.owner)))
         return _result(call, leases).with_(dns=dns)
 
     def delete(self, call: Call[HostLocalConfig]) -> None:
         """Give back what the attachment holds; the ids are enough."""
-        operate(_network(call), lambda store: release(store, _owner(call)))
+        _operate(call, lambda store: release(store, _owner(call)))
 
     def check(self, call: Call[HostLocalConfig]) -> None:
         """See that the attachment holds the very addresses of its result."""
         pools = plan_pools(call.config)
         expected = [one.address.ip for one in call.require_prev_result().ips]
-        operate(_network(call), lambda store: check(store, pools, _owner(call), expected))
+        _operate(call, lambda store: check(store, pools, _owner(call), expected))
 
     def status(self, call: Call[HostLocalConfig]) -> None:
         """Count the addresses that are left.
@@ -55,10 +57,10 @@ class HostLocal(Plugin[HostLocalConfig]):
             CniError: code 50, if a pool is used up or the directory cannot be used; code 51, if a
                 container was given its gateway's address by somebody else.
         """
-        pools, network = plan_pools(call.config), _network(call)
+        pools = plan_pools(call.config)
         try:
-            usages = operate(network, lambda store: usage_at_best(store, pools))
-            conflicts = operate(network, lambda store: taken_gateways(store, pools))
+            usages = _operate(call, lambda store: usage_at_best(store, pools))
+            conflicts = _operate(call, lambda store: taken_gateways(store, pools))
         except CniError as error:
             if error.code != IO_FAILURE:
                 raise
@@ -72,7 +74,7 @@ class HostLocal(Plugin[HostLocalConfig]):
     def gc(self, call: Call[HostLocalConfig], valid: ValidAttachments) -> None:
         """Give back what no valid attachment holds."""
         owners = frozenset(Owner(one.container_id, one.ifname) for one in valid.attachments)
-        operate(_network(call), lambda store: collect(store, owners))
+        _operate(call, lambda store: collect(store, owners))
 
     def explain(self, call: Call[HostLocalConfig]) -> tuple[Op, ...]:
         """Return nothing: no link, address or rule is this plugin's."""
@@ -86,6 +88,8 @@ class HostLocal(Plugin[HostLocalConfig]):
         pools = _require_pools(call)
         wish = _wish(call, pools)
         network = _network(call)
+        from tempfile import TemporaryDirectory  # 10 ms, and only `podwire explain` comes here
+
         with TemporaryDirectory() as empty:
             if not (network.data_dir / network.name).is_dir():
                 network = replace(network, data_dir=Path(empty))
@@ -111,6 +115,11 @@ def _wish(call: Call[HostLocalConfig], pools: list[RangeSet]) -> Wish:
 
 def _owner(call: Call[HostLocalConfig]) -> Owner:
     return Owner(call.request.container_id, call.request.ifname)
+
+
+def _operate(call: Call[HostLocalConfig], operation: Callable[[Store], T]) -> T:
+    """Run an operation on the call's network, with its index at hand where the process keeps it."""
+    return operate(_network(call), operation, call.memory.indexes if call.memory else None)
 
 
 def _network(call: Call[HostLocalConfig]) -> Network:
