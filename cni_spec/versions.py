@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cni_spec.errors import DECODING_FAILURE, INCOMPATIBLE_VERSION, CniError
 
 ALL_VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
@@ -11,6 +13,7 @@ ASSUMED_VERSION = "0.1.0"  # a configuration without cniVersion; the reference p
 Version = tuple[int, ...]
 
 
+@lru_cache(maxsize=64)
 def parse_version(text: str) -> Version:
     """Split "1.0.0" into numbers that compare.
 

@@ -36,6 +36,7 @@ from linuxnet.rtnetlink_answers import Link, read_address, read_link, read_neigh
 
 AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 10
 RTM_F_FIB_MATCH = 0x2000  # linux/rtnetlink.h: the route that matched, not the one made for the address
+_WITHOUT_STATISTICS = u32(29, 1 << 3)  # IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS (linux/rtnetlink.h)
 
 log = logging.getLogger("podwire.kernel")
 
@@ -66,13 +67,13 @@ class Netlink:
 
     def get_link(self, name: str) -> Link:
         """Return the link of that name. Raises KernelError (ENODEV) if there is none."""
-        body = IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0) + text(IFLA_IFNAME, name)
+        body = IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0) + text(IFLA_IFNAME, name) + _WITHOUT_STATISTICS
         return read_link(self._get(RTM_GETLINK, body, f"link get {name}"))
 
     def find_link_at(self, index: int) -> Link | None:
         """Return the link with that index, None if there is none."""
         try:
-            body = IFINFO.pack(AF_UNSPEC, 0, index, 0, 0)
+            body = IFINFO.pack(AF_UNSPEC, 0, index, 0, 0) + _WITHOUT_STATISTICS
             return read_link(self._get(RTM_GETLINK, body, f"link get index {index}"))
         except KernelError as error:
             if error.errno == errno.ENODEV:
@@ -81,7 +82,8 @@ class Netlink:
 
     def links(self, master: int | None = None) -> Iterator[Link]:
         """Return all links, or those of one master: a dump, O(links)."""
-        body = IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0) + (u32(IFLA_MASTER, master) if master else b"")
+        of_master = u32(IFLA_MASTER, master) if master else b""
+        body = IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0) + of_master + _WITHOUT_STATISTICS
         return map(read_link, self._dump(RTM_GETLINK, body, "link dump"))
 
     def addresses(self, index: int = 0) -> list[Mapping[str, Any]]:

@@ -79,7 +79,8 @@ def read_sysctl(kernel: Kernel, where: Where, path: str) -> str | None:
     """Return a value without its line end, None if there is no such sysctl."""
     with kernel.inside(where):
         try:
-            return (ROOT / path).read_text().strip()
+            with open(f"{ROOT}/{path}", encoding="ascii") as file:  # noqa: PTH123 - a Path costs as much as the read
+                return file.read().strip()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
