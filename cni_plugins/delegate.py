@@ -8,7 +8,7 @@ where that leads to an executable of ours the same code runs in this process, wh
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from cni_spec.json_input import SIZE_LIMIT, JsonObject, decode_object
 from cni_spec.request import Verb
 from cni_spec.result import IpConfig, Result, read_result
 
-MARKER = b"# podwire plugin"  # within the first 200 bytes of every executable `podwire install` writes
+MARKER = b"# podwire plugin"  # in the head or the trailer of every executable that `podwire install` writes
+HEAD, TRAILER = 200, 1024  # bytes
 DEADLINE = 110  # seconds; runtimes give a whole ADD 120 (kubelet) or more, DHCP may want most of it
 
 
@@ -110,6 +111,10 @@ class Ipam:
     def _exec(self, executable: Path, environment: dict[str, str]) -> Answer:
         if environment.get("CNI_NETNS") and self._call.kernel.has_container:
             environment["CNI_NETNS"] = self._call.kernel.container_path(environment["CNI_NETNS"])
+        if self._call.memory is not None:  # or callers wait for each other until no thread of it is left
+            environment["PODWIRE_AGENT"] = "never"
+        import subprocess  # 10 ms, and an IPAM plugin of ours needs none
+
         try:
             done = subprocess.run(
                 [executable], input=self._call.request.stdin, env=environment, stdout=subprocess.PIPE,
@@ -153,9 +158,13 @@ def find_executable(plugin_type: str, path: tuple[str, ...]) -> Path:
 
 
 def is_ours(executable: Path) -> bool:
-    """Tell whether `podwire install` wrote a file."""
+    """Tell whether `podwire install` wrote a file: a script has the marker in its head, a binary behind."""
     with executable.open("rb") as file:
-        return MARKER in file.read(200)
+        if MARKER in file.read(HEAD):
+            return True
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TRAILER))
+        return file.read(TRAILER).startswith(MARKER)
 
 
 def _read_error(plugin_type: str, stdout: str) -> CniError:

@@ -25,6 +25,8 @@ COMMANDS = {
     "install": "podwire.commands.install",
     "uninstall": "podwire.commands.uninstall",
     "ipam": "podwire.ipam_commands",
+    "agent": "podwire.commands.agent",
+    "top": "podwire.commands.top",
 }
 
 

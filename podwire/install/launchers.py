@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cni_plugins.delegate import MARKER
+from cni_plugins.delegate import MARKER, is_ours
 from cni_spec.errors import IO_FAILURE, CniError
 
 SHEBANG_LIMIT = 255  # bytes; BINPRM_BUF_SIZE in linux/binfmts.h is 256
@@ -36,7 +36,6 @@ def launcher(plugin_type: str, interpreter: str = sys.executable) -> bytes:
 def is_launcher(path: Path) -> bool:
     """Tell whether a file is one that podwire wrote."""
     try:
-        with path.open("rb") as file:
-            return MARKER in file.read(200)
+        return is_ours(path)
     except OSError:  # absent, or a directory
         return False

@@ -1,0 +1,157 @@
+"""One agent a socket: sockets of its own or of systemd's, signals, the end when idle.
+
+The holder of flock(2) on `agent.lock` beside the socket is the agent; whoever comes second leaves. The
+lock goes with the process, so a socket file that a killed agent left is nobody's, and is replaced.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import resource
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cni_spec.errors import IO_FAILURE, CniError
+from podwire.agent.notify import notify, watchdog_interval
+from podwire.agent.server import Server
+from podwire.agent.settings import Settings
+
+FIRST_LISTENED = 3  # SD_LISTEN_FDS_START (sd_listen_fds(3))
+BACKLOG = 4096  # callers; what net.core.somaxconn allows by default
+SOCKET_MODE = 0o600
+
+
+class AlreadyRunning(Exception):
+    """Another agent holds the lock of this socket."""
+
+
+def run_agent(path: Path, settings: Settings, *, idle: float) -> None:
+    """Be the agent until told to stop. `idle` in seconds, 0: it stays.
+
+    Raises:
+        AlreadyRunning: there is one already.
+        CniError: code 5, if its socket cannot be made.
+    """
+    _prepare_process()
+    with listening(path) as listener:
+        interval = watchdog_interval()
+        server = Server(listener, settings.agent, idle=idle, beat=_beat(interval), beat_interval=interval)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: server.stop())
+        gc.collect()
+        gc.freeze()  # what is loaded stays for good: no collection need look at it again
+        with _metrics(server, settings):
+            notify("READY=1")
+            server.run()
+        notify("STOPPING=1")
+
+
+@contextmanager
+def listening(path: Path) -> Iterator[socket.socket]:
+    """Hand out the listening socket: systemd's if it passed one, else one made at `path`."""
+    passed = _passed_socket()
+    if passed is not None:
+        with passed:
+            yield passed
+        return
+    with _only_one(path.with_name("agent.lock")), _bound(path) as listener:
+        made = path.stat().st_ino
+        try:
+            yield listener
+        finally:
+            _unlink_if(path, made)
+
+
+def _beat(interval: float | None) -> Callable[[], None]:
+    """Return what the loop calls whenever it turns: it tells the watchdog, not more often than asked."""
+    if interval is None:
+        return lambda: None
+    last = [0.0]
+
+    def beat() -> None:
+        now = time.monotonic()
+        if now - last[0] >= interval / 2:
+            last[0] = now
+            notify("WATCHDOG=1")
+
+    return beat
+
+
+def _prepare_process() -> None:
+    """Let go of the caller: its folder, its file mode mask; and allow as many descriptors as we may have."""
+    os.umask(0o077)
+    os.chdir("/")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # as it was, then
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _passed_socket() -> socket.socket | None:
+    """Return the socket that systemd listens on for us (sd_listen_fds(3))."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)  # not for delegates
+    listener = socket.socket(fileno=FIRST_LISTENED)
+    listener.set_inheritable(False)
+    return listener
+
+
+@contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    try:
+        lock.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CniError(IO_FAILURE, f"{lock}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise AlreadyRunning(f"another agent serves {lock.with_name('agent.sock')}") from None
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _bound(path: Path) -> Iterator[socket.socket]:
+    """Bind under a name of our own, then take the name that launchers know: it is never half made."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as listener:
+        try:
+            draft.unlink(missing_ok=True)
+            listener.bind(str(draft))
+            draft.chmod(SOCKET_MODE)
+            listener.listen(BACKLOG)
+            draft.rename(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise CniError(
+                IO_FAILURE, f"no socket could be made at {path}: {error.strerror or error}"
+            ) from error
+        yield listener
+
+
+def _unlink_if(path: Path, inode: int) -> None:
+    try:
+        if path.stat().st_ino == inode:
+            path.unlink()
+    except FileNotFoundError:  # somebody tidied up
+        return
+
+
+@contextmanager
+def _metrics(server: Server, settings: Settings) -> Iterator[None]:
+    if not settings.metrics.listen:
+        yield
+        return
+    from podwire.agent.metrics import serving_metrics  # prometheus-client, where somebody asked for it
+
+    with serving_metrics(settings.metrics.listen, server):
+        yield

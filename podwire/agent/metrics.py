@@ -1,0 +1,144 @@
+"""What happened so far, for Prometheus: text on a loopback port or a Unix socket, where configured."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import TCPServer, ThreadingMixIn, UnixStreamServer
+from threading import Thread
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from podwire.agent.counters import BUCKETS, Counters, Duration
+from podwire.agent.gauges import count_elements, count_links, free_addresses
+from podwire.agent.server import Server
+from podwire.agent.status import process_facts
+
+
+class AgentCollector(Collector):
+    """The metrics of one agent, made when somebody asks."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        seen = self._server.counters.snapshot()
+        yield _requests(seen)
+        yield _durations(seen)
+        yield _rejected(seen)
+        yield from self._gauges()
+
+    def _gauges(self) -> Iterator[Metric]:
+        pool, memory = self._server.pool, self._server.serving.memory
+        for name, text, value in (
+            ("queue", "Requests that no thread has begun with.", pool.waiting),
+            ("busy", "Requests at work.", pool.busy),
+            ("links", "Links of the host that belong to attachments.", count_links()),
+            ("nft_elements", "Elements of podwire's nft tables.", count_elements(memory.host)),
+        ):
+            yield GaugeMetricFamily(f"podwire_{name}", text, value)
+        facts = process_facts()
+        yield GaugeMetricFamily("podwire_memory_bytes", "Resident memory of the agent.", facts["memory"])
+        yield GaugeMetricFamily("podwire_descriptors", "Open descriptors.", facts["descriptors"])
+        free = GaugeMetricFamily("podwire_addresses_free", "Addresses left.", labels=["network", "pool"])
+        for network, pool_name, number in free_addresses(memory.indexes):
+            free.add_metric([network, pool_name], number)
+        yield free
+
+
+def _requests(seen: Counters) -> Metric:
+    family = CounterMetricFamily(
+        "podwire_requests", "Requests by their outcome: a CNI error code, 0 for success.",
+        labels=["verb", "plugin", "code"],
+    )  # fmt: skip
+    for (verb, plugin, code), number in seen.requests.items():
+        family.add_metric([verb, plugin, str(code)], number)
+    return family
+
+
+def _durations(seen: Counters) -> Metric:
+    family = HistogramMetricFamily(
+        "podwire_request_seconds", "How long requests took in the agent.", labels=["verb", "plugin"]
+    )
+    for (verb, plugin), duration in seen.durations.items():
+        family.add_metric([verb, plugin], _buckets(duration), duration.total)
+    return family
+
+
+def _buckets(duration: Duration) -> list[tuple[str, float]]:
+    total, found = 0, []
+    for bound, number in zip((*map(str, BUCKETS), "+Inf"), duration.counts, strict=True):
+        total += number
+        found.append((bound, float(total)))
+    return found
+
+
+def _rejected(seen: Counters) -> Metric:
+    family = CounterMetricFamily("podwire_rejected", "Callers that were turned away.", labels=["reason"])
+    for reason, number in seen.rejected.items():
+        family.add_metric([reason], number)
+    return family
+
+
+class _TcpServer(ThreadingMixIn, TCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+
+class _UnixServer(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+
+
+@contextmanager
+def serving_metrics(listen: str, server: Server) -> Iterator[None]:
+    """Serve GET /metrics in a thread of its own while the block runs. `listen` as in `settings`."""
+    registry = CollectorRegistry()
+    registry.register(AgentCollector(server))
+    with _open(listen, _handler(registry)) as http:
+        Thread(target=http.serve_forever, name="metrics", daemon=True).start()
+        try:
+            yield
+        finally:
+            http.shutdown()
+
+
+def _handler(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 5.0  # seconds for a caller to say what it wants
+
+        def do_GET(self) -> None:
+            if self.path.partition("?")[0] not in ("/metrics", "/"):
+                self.send_error(404)
+                return
+            body = generate_latest(registry)
+            self.send_response(200)
+            self.send_header("Content-Type", CONTENT_TYPE_LATEST)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def address_string(self) -> str:
+            return "local"  # a Unix socket's peer has no address
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: a scrape every few seconds is no news."""
+
+    return Handler
+
+
+def _open(listen: str, handler: type[BaseHTTPRequestHandler]) -> TCPServer:
+    if listen.startswith("unix:"):
+        path = Path(listen.removeprefix("unix:"))
+        path.unlink(missing_ok=True)
+        return _UnixServer(str(path), handler)
+    host, _, port = listen.rpartition(":")
+    if ":" in host:
+        _TcpServer.address_family = socket.AF_INET6
+    return _TcpServer((host.strip("[]"), int(port)), handler)

@@ -1,0 +1,82 @@
+"""One request: is it of this network namespace, and what does the plugin answer?"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from cni_plugins.memory import Memory
+from cni_plugins.registry import PLUGIN_TYPES, load_plugin
+from cni_plugins.skeleton import about, answer
+from cni_spec.errors import TRY_AGAIN_LATER, CniError
+from cni_spec.request import Verb
+from cni_spec.versions import LATEST_VERSION
+from linuxnet.kernel import Kernel
+from linuxnet.netns import OWN_NETNS
+from podwire.agent.counters import Counters
+from podwire.agent.jobs import Job
+from podwire.agent.protocol import NOT_SERVED, STATUS, Reply, Request
+
+_VERBS = frozenset(one.value for one in Verb)
+
+
+class Serving:
+    """What answers requests in the network namespace that its maker's thread is in."""
+
+    def __init__(self, counters: Counters, status: Callable[[], str]) -> None:
+        self.memory = Memory()
+        self._counters = counters
+        self._status = status
+        self._netns = os.stat(OWN_NETNS)  # noqa: PTH116
+        for name in PLUGIN_TYPES:
+            load_plugin(name)
+
+    def close(self) -> None:
+        """Close what was kept open."""
+        self.memory.close()
+
+    def serve(self, job: Job) -> Reply:
+        """Answer one request."""
+        request, descriptors = job.request, job.connection.descriptors
+        if request.plugin == STATUS:
+            return Reply(0, self._status().encode())
+        if not descriptors or not os.path.samestat(os.fstat(descriptors[0]), self._netns):
+            self._counters.reject("another network namespace")
+            return Reply(NOT_SERVED)
+        if request.plugin not in PLUGIN_TYPES:
+            return Reply(NOT_SERVED)
+        started = time.monotonic()
+        reply, code = self._answer(request, descriptors[1] if len(descriptors) > 1 else None)
+        verb = request.environment.get("CNI_COMMAND", "")
+        known = verb if verb in _VERBS else "?"
+        self._counters.count(known, request.plugin, code, time.monotonic() - started)
+        return reply
+
+    def take_back(self, request: Request) -> None:
+        """Undo an ADD whose answer nobody heard."""
+        variables = dict(request.environment) | {"CNI_COMMAND": Verb.DEL.value}
+        self._answer(replace(request, environment=variables), None)
+        self._counters.reject("ADD taken back: its caller had gone")
+
+    def _answer(self, request: Request, netns: int | None) -> tuple[Reply, int]:
+        plugin = load_plugin(request.plugin)
+        if not request.environment.get("CNI_COMMAND"):
+            return Reply(0, b"", f"{about(plugin)}\n".encode()), 0
+        said: list[str] = []
+        given = answer(
+            plugin,
+            request.environment,
+            request.stdin,
+            warn=lambda line: said.append(f"podwire {request.plugin}: {line}\n"),
+            kernel=lambda: Kernel(self.memory.host, netns),
+            memory=self.memory,
+        )
+        code = given.error.code if given.error else 0
+        return Reply(given.status, given.stdout.encode(), "".join(said).encode()), code
+
+
+def try_again_later(why: str) -> Reply:
+    """Return CNI error 11 (CNI 1.1.0 section 5)."""
+    return Reply(1, CniError(TRY_AGAIN_LATER, f"try again later: {why}").to_json(LATEST_VERSION).encode())
