@@ -6,6 +6,8 @@
     delegate.py     IPAM plugins, ours or foreign, by exec or in process
     interface.py    the container's end: addresses and routes, as bridge and ptp need them
     steps.py        DEL and GC: go on after a failure, report them all
+    background.py    starting an agent for the next call
+    memory.py        what a process keeps between requests
     journal.py      one line a request, where the configuration asks for it
     TYPE/config.py  which keys it takes       TYPE/plan.py  what an ADD does, as values
     TYPE/plugin.py  its verbs

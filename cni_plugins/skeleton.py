@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cni_plugins.background import start_agent
 from cni_plugins.journal import VERBOSE, destination, from_environment, record, show_kernel_messages
 from cni_plugins.memory import Memory
 from cni_plugins.plugin import Call, Plugin, ValidAttachments
@@ -152,6 +153,8 @@ def run(plugin_type: str) -> None:
     given = answer(plugin, os.environ, stdin, warn=warn)
     sys.stdout.write(given.stdout)
     sys.stdout.flush()
+    if os.environ["CNI_COMMAND"] != Verb.VERSION:
+        start_agent(os.environ)
     sys.exit(given.status)
 
 

@@ -37,6 +37,7 @@ def _make_mounts_private() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["PODWIRE_AGENT"] = "never"  # no plugin starts one in the background, but where a test asks
     if os.geteuid() == 0:
         _make_mounts_private()
         _call("unshare", CLONE_NEWNET)

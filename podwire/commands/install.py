@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from podwire.commands.options import CONF_DIR, OutputOption
-from podwire.commands.printing import Output, print_json
+from podwire.commands.printing import Output, print_json, say
 from podwire.install.actions import Action
+from podwire.install.launchers import Kind, choose, launcher
 
 DEFAULT_DIRECTORY = Path("/opt/cni/bin")
+UNIT_DIRECTORY = Path("/etc/systemd/system")
 
 ToOption = Annotated[Path, typer.Option("--to", help="The directory of plugins.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
@@ -30,23 +32,38 @@ def install(
     force: Annotated[
         bool, typer.Option("--force", help="Replace other projects' files; they are kept beside.")
     ] = False,
+    kind: Annotated[
+        Kind, typer.Option("--launcher", help="What is put there; C where the package was built with it.")
+    ] = Kind.AUTO,
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="Put the units of the node agent in place too.")
+    ] = False,
+    unit_dir: Annotated[Path, typer.Option("--unit-dir", help="Where the units go.")] = UNIT_DIRECTORY,
     dry_run: DryRunOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Put one executable per plugin into a directory. Doing it again changes nothing."""
     from cni_plugins.registry import PLUGIN_TYPES
-    from podwire.install.launchers import launcher
+    from podwire.install.compiled import compile_packages
     from podwire.install.manifest import read_manifest, write_manifest
     from podwire.install.planning import SAMPLE_NAME, plan_install, sample
+    from podwire.install.units import units
 
     to, conf_dir = to.absolute(), conf_dir.absolute()
-    wanted = {to / name: (launcher(name), 0o755) for name in PLUGIN_TYPES}
+    wanted = {to / name: (launcher(name, kind=kind), 0o755) for name in PLUGIN_TYPES}
     if conflist:
         wanted[conf_dir / SAMPLE_NAME.format(conflist)] = (sample(conflist), 0o644)
+    if systemd:
+        wanted |= {unit_dir.absolute() / name: (text, 0o644) for name, text in units().items()}
+    if choose(kind) is Kind.PYTHON and kind is Kind.AUTO:
+        say("the launchers are Python's: the C one was not built (gcc and libc6-dev were not there)")
     actions, manifest = plan_install(wanted, read_manifest(to), force=force)
     if not dry_run:
         write_manifest(manifest)
+        compile_packages()
     carry_out(actions, output, dry_run=dry_run)
+    if systemd and not dry_run:
+        say("systemctl daemon-reload && systemctl enable --now podwire-agent.socket starts the agent")
 
 
 def carry_out(actions: Iterable[Action], output: Output, *, dry_run: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cni_plugins.registry import PLUGIN_TYPES
+from podwire.install.launchers import is_launcher
 from podwire.install.manifest import STATE_DIRECTORY
 from tests.cli.conftest import Cli, said
 
@@ -33,7 +34,7 @@ def test_every_plugin_gets_an_executable_that_answers(target: Path, cli: Cli) ->
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in target.iterdir()) == sorted(PLUGIN_TYPES)
     loopback = target / "loopback"
-    assert b"# podwire plugin" in loopback.read_bytes()[:200] and loopback.stat().st_mode & 0o777 == 0o755
+    assert is_launcher(loopback) and loopback.stat().st_mode & 0o777 == 0o755
     environment = {"CNI_COMMAND": "VERSION", "PATH": os.environ["PATH"]}
     done = subprocess.run([loopback], env=environment, input=b"{}", capture_output=True, check=True)
     assert "1.1.0" in json.loads(done.stdout)["supportedVersions"]

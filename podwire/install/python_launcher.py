@@ -1,0 +1,130 @@
+# This is the launcher where no C compiler was found: `podwire install` writes it under a plugin's name,
+# with the two names below filled in. It does what launcher.c does. Only modules that are built into the
+# interpreter are imported, and nothing of `site`: a start takes some 7 ms.
+import _socket
+import posix
+import sys
+
+TYPE = "@TYPE@"
+INTERPRETER = "@INTERPRETER@"
+
+STDIN_LIMIT = 4 << 20  # bytes; cni_spec/json_input.py has the same
+DEADLINE = 150  # seconds
+NOT_SERVED = 0xFFFFFFFF
+SENT = ("CNI_", "PODWIRE_", "TRACEPARENT=", "TRACESTATE=", "PATH=")
+SERVICE = "systemctl start podwire-agent.service"
+UCRED_SIZE = 12  # bytes (unix(7), SO_PEERCRED): pid, uid, gid
+
+environment: "dict[bytes, bytes]" = posix.environ
+
+
+def fail(code: int, message: str) -> None:
+    said = f'{{\n    "cniVersion": "1.1.0",\n    "code": {code},\n    "msg": "{message}"\n}}'
+    write_all(1, said.encode())
+    posix._exit(1)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[posix.write(descriptor, data) :]
+
+
+def run_in_python(given: "bytes | None") -> None:
+    """Become a Python that runs the plugin by itself, with the stdin that was read already."""
+    if given is not None:
+        file = posix.memfd_create("stdin", 0)
+        write_all(file, given)
+        posix.lseek(file, 0, 0)
+        posix.dup2(file, 0)
+    code = f"from cni_plugins.skeleton import run; run('{TYPE}')"
+    try:
+        posix.execve(INTERPRETER, [INTERPRETER, "-I", "-c", code], environment)
+    except OSError:
+        fail(11, "try again later: podwire's node agent does not answer and its Python cannot be run; "
+             f"start the agent ({SERVICE}) or install podwire again")  # fmt: skip
+
+
+def read_input() -> bytes:
+    parts, size = [], 0
+    while part := posix.read(0, 1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > STDIN_LIMIT:
+            fail(6, "network configuration: larger than 4 MiB")
+    return b"".join(parts)
+
+
+def socket_path() -> bytes:
+    if chosen := environment.get(b"PODWIRE_SOCKET"):
+        return chosen
+    if posix.geteuid() == 0:
+        return b"/run/podwire/agent.sock"
+    return environment.get(b"XDG_RUNTIME_DIR", b"") + b"/podwire/agent.sock"
+
+
+def connect() -> "_socket.socket | None":
+    """Connect to an agent of root's or our own."""
+    agent = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    agent.settimeout(DEADLINE)
+    try:
+        agent.connect(socket_path())
+        peer = agent.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, UCRED_SIZE)
+    except OSError:
+        return None
+    is_trusted = int.from_bytes(peer[4:8], sys.byteorder) in (0, posix.geteuid())
+    return agent if is_trusted else None
+
+
+def descriptors() -> bytes:
+    """Open our own network namespace and the container's, as what SCM_RIGHTS carries."""
+    flags = posix.O_RDONLY | posix.O_CLOEXEC
+    files = [posix.open("/proc/self/ns/net", flags)]
+    try:
+        files.append(posix.open(environment.get(b"CNI_NETNS", b""), flags | posix.O_NONBLOCK))
+    except OSError:  # there is none: the agent says what that means
+        files = files[:1]
+    return b"".join(one.to_bytes(4, sys.byteorder) for one in files)
+
+
+def request(given: bytes) -> bytes:
+    strings = [TYPE.encode()]
+    strings += [key + b"=" + value for key, value in environment.items()]
+    sent = [one for one in strings[1:] if one.decode("utf-8", "surrogateescape").startswith(SENT)]
+    body = b"".join(one + b"\0" for one in [*strings[:1], *sent, b""]) + given
+    return b"PWR1" + len(body).to_bytes(4, "little") + body
+
+
+def ask(agent: "_socket.socket", data: bytes) -> bytes:
+    """Send the request and return all that comes back; b"" if the agent goes away."""
+    try:
+        rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors())]
+        agent.sendall(data[agent.sendmsg([data], rights) :])
+        parts = []
+        while part := agent.recv(1 << 16):
+            parts.append(part)
+        return b"".join(parts)
+    except TimeoutError:
+        fail(11, "try again later: podwire's node agent did not answer in 150 s")
+    except OSError:  # it died: the answer will be our own
+        pass
+    return b""
+
+
+def main() -> None:
+    command = environment.get(b"CNI_COMMAND", b"")
+    agent = connect() if command and environment.get(b"PODWIRE_AGENT") != b"never" else None
+    if agent is None:
+        run_in_python(None)
+        return
+    given = b"" if command == b"VERSION" else read_input()
+    answer = ask(agent, request(given))
+    status, out, err = (int.from_bytes(answer[at : at + 4], "little") for at in (4, 8, 12))
+    if answer[:4] != b"PWA1" or len(answer) != 16 + out + err or status == NOT_SERVED:
+        run_in_python(given)
+        return
+    write_all(2, answer[16 + out :])
+    write_all(1, answer[16 : 16 + out])
+    posix._exit(status & 0xFF)
+
+
+main()
