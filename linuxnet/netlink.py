@@ -144,6 +144,8 @@ class Netlink:
         try:
             return self._socket.dump(kind, body)
         except Refused as error:
+            if error.errno == errno.ENODEV:  # the link that is asked about has gone, and all that was on it
+                return []
             raise KernelError(error.errno, asked, error.said) from error
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ways import FOLDER, PROCESS, SOCKET, WAYS, running_agent, write_launchers
+
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000  # linux/sched.h
 MS_REC, MS_PRIVATE = 0x4000, 1 << 18  # linux/mount.h
 PRIVATE_FOLDERS = ("/run/netns", "/run/podwire", "/run/cni", "/var/lib/cni", "/var/lib/podwire", "/etc/cni")
@@ -34,6 +36,11 @@ def _make_mounts_private() -> None:
     for folder in PRIVATE_FOLDERS:
         Path(folder).mkdir(parents=True, exist_ok=True)
         _call("mount", b"tmpfs", folder.encode(), b"tmpfs", 0, b"mode=755")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    said = "how plugins are called: as functions, or by a launcher (C or Python's) and an agent"
+    parser.addoption("--way", choices=WAYS, default=PROCESS, help=said)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,3 +69,25 @@ def host() -> Iterator[None]:
         _call("setns", before, CLONE_NEWNET)
         os.close(before)
         _empty_private_folders()
+
+
+@pytest.fixture(autouse=True)
+def _way(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Let an agent serve the test in its own namespace, if that is the way that was asked for."""
+    way = request.config.getoption("--way")
+    if way == PROCESS:
+        yield
+        return
+    if "host" in request.fixturenames:
+        request.getfixturevalue("host")
+    folder = tmp_path_factory.getbasetemp() / f"launchers-{way}"
+    if not folder.exists():
+        write_launchers(folder, way)
+    socket = Path("/run/podwire/agent.sock")
+    monkeypatch.setenv(FOLDER, str(folder))
+    monkeypatch.setenv(SOCKET, str(socket))
+    with running_agent(socket) as server:
+        yield
+        assert not server.counters.rejected, server.counters.rejected

@@ -13,7 +13,7 @@ from cni_spec.errors import HOST_PORT_TAKEN, NOT_AVAILABLE, CniError
 from cni_spec.result import Result
 from linuxnet.addresses import network_of
 from linuxnet.errors import Conflict
-from linuxnet.hostports import reach_interface
+from linuxnet.hostports import UNTRACKED, reach_interface
 from linuxnet.hostports_iptables import collect_chains
 from linuxnet.hostports_removal import RemoveHostPorts
 from linuxnet.iptables import is_available
@@ -77,13 +77,13 @@ def ops_of(call: Call[PortmapConfig]) -> tuple[Op, ...]:
     wanted = wanted_ports(call.config, call.attachment, tuple(ip.address for ip in ips))
     four = next((pod for pod in wanted.pods if pod.version == 4), None)
     reached_by = reach_interface(call.kernel, four) if four else None
-    return plan(call.config, wanted, reached_by, _local_addresses(call.kernel, wanted.ports != ()))
+    has_stale = any(port.protocol in UNTRACKED for port in wanted.ports)
+    return plan(call.config, wanted, reached_by, _local_addresses(call.kernel) if has_stale else ())
 
 
-def _local_addresses(kernel: Kernel, wanted: bool) -> tuple[IPAddress, ...]:
+def _local_addresses(kernel: Kernel) -> tuple[IPAddress, ...]:
     """Return the host's own addresses: where stale flows may have been sent to."""
-    found = (kernel.host.addresses(link.index) for link in kernel.host.links()) if wanted else ()
-    return tuple(network_of(address).ip for addresses in found for address in addresses)
+    return tuple(network_of(address).ip for address in kernel.host.addresses())
 
 
 PLUGIN = Portmap()

@@ -33,7 +33,8 @@ def ask(path: Path, request: Request, descriptors: Sequence[int] = (), *, timeou
         agent.connect(str(path))
         data = encode_request(request)
         sent = socket.send_fds(agent, [data], descriptors) if descriptors else 0
-        agent.sendall(data[sent:])
+        if rest := data[sent:]:  # sending nothing fails where it has answered already
+            agent.sendall(rest)
         parts = []
         while part := agent.recv(1 << 16):
             parts.append(part)

@@ -98,7 +98,8 @@ def ask(agent: "_socket.socket", data: bytes) -> bytes:
     """Send the request and return all that comes back; b"" if the agent goes away."""
     try:
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors())]
-        agent.sendall(data[agent.sendmsg([data], rights) :])
+        if rest := data[agent.sendmsg([data], rights) :]:  # sending nothing fails where it has answered
+            agent.sendall(rest)
         parts = []
         while part := agent.recv(1 << 16):
             parts.append(part)
