@@ -1,0 +1,262 @@
+"""The agent as a process: how it starts, how it ends, who wakes it, what it tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
+
+from cni_spec.errors import CniError
+from linuxnet.netns import OWN_NETNS
+from podwire.agent.client import ask
+from podwire.agent.metrics import serving_metrics
+from podwire.agent.protocol import STATUS, Request
+from podwire.agent.settings import AgentSettings, read_settings
+from podwire.main import app
+from tests.agent.conftest import BRIDGE, SOCKET, Caller
+from tests.calls import Container
+
+AGENT = [sys.executable, "-I", "-m", "podwire", "agent"]
+LABELS = ("verb", "plugin", "code", "network", "pool", "le")
+ACTIVATE = """
+import os, sys, socket
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Notifications:
+    """Where an agent says how it is, and so when it is ready: no test looks at a clock."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.settimeout(20)
+        self.path = path
+
+    def wait(self, state: str) -> None:
+        """Wait until it has said so."""
+        while self._socket.recv(100).decode() != state:
+            pass
+
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Notifications:
+    return Notifications(tmp_path / "notify")
+
+
+@pytest.fixture
+def start(host: None, told: Notifications) -> Iterator[Start]:
+    """Start agents; those that still run are ended with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(*options: str, before: tuple[str, ...] = (), **variables: str) -> subprocess.Popen[bytes]:
+        environment = os.environ | {"NOTIFY_SOCKET": str(told.path)} | variables
+        started.append(subprocess.Popen([*before, *AGENT, *options], env=environment, stderr=subprocess.PIPE))
+        return started[-1]
+
+    yield run
+    for one in started:
+        if one.poll() is None:
+            one.kill()
+        one.wait()
+        if one.stderr is not None:
+            one.stderr.close()
+
+
+def status() -> int:
+    """Return the process that answers."""
+    return int(json.loads(ask(SOCKET, Request(STATUS, {}, b"")).stdout)["pid"])
+
+
+def version() -> int:
+    here = os.open(OWN_NETNS, os.O_RDONLY)
+    try:
+        return ask(SOCKET, Request("bridge", {"CNI_COMMAND": "VERSION"}, b"{}"), [here]).status
+    finally:
+        os.close(here)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_the_socket_goes(start: Start, told: Notifications, number: int) -> None:
+    agent = start()
+    told.wait("READY=1")
+    assert status() == agent.pid and version() == 0
+
+    agent.send_signal(number)
+
+    told.wait("STOPPING=1")
+    assert agent.wait(20) == 0 and not SOCKET.exists()
+
+
+def test_after_a_kill_another_takes_its_place(start: Start, told: Notifications) -> None:
+    first = start()
+    told.wait("READY=1")
+    first.kill()
+    first.wait()
+    assert SOCKET.exists()
+
+    second = start()
+    told.wait("READY=1")
+    assert status() == second.pid
+
+
+def test_the_second_of_two_leaves(start: Start, told: Notifications) -> None:
+    first = start()
+    told.wait("READY=1")
+
+    second, silent = start(), start("--background")
+
+    assert second.wait(20) == 1 and b"another agent serves" in second.communicate()[1]
+    assert silent.wait(20) == 0 and silent.communicate()[1] == b""
+    assert status() == first.pid
+
+
+def test_it_leaves_when_nobody_calls(start: Start, told: Notifications) -> None:
+    agent = start("--idle", "0.3")
+    told.wait("READY=1")
+
+    assert agent.wait(20) == 0 and not SOCKET.exists()
+
+
+def test_systemds_socket_is_used(start: Start, told: Notifications) -> None:
+    agent = start(before=(sys.executable, "-c", ACTIVATE, str(SOCKET)))
+    told.wait("READY=1")
+
+    assert status() == agent.pid
+    agent.terminate()
+    assert agent.wait(20) == 0
+    assert SOCKET.exists(), "it is systemd's, and wakes the next"
+
+
+def test_the_watchdog_is_fed(start: Start, told: Notifications) -> None:
+    start(WATCHDOG_USEC="400000")
+    told.wait("READY=1")
+    told.wait("WATCHDOG=1")
+    told.wait("WATCHDOG=1")
+
+
+def test_a_place_that_cannot_be_used_is_one_sentence(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    agent = start("--socket", str(tmp_path / "file" / "agent.sock"))
+
+    _, said = agent.communicate(timeout=20)
+    assert agent.returncode == 1 and said.count(b"\n") == 1 and b"/file/agent.lock: " in said
+
+
+def test_it_holds_no_descriptor_of_its_starter(start: Start, told: Notifications) -> None:
+    ours, theirs = os.pipe()
+    os.set_inheritable(theirs, True)
+    agent = start()
+    os.close(theirs)
+    told.wait("READY=1")
+
+    readable, _, _ = select.select([ours], [], [], 5)
+    os.close(ours)
+    assert readable and agent.poll() is None, "subprocess closes it; background.py does for the launcher"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[agent]\nworkers = 0", "agent.workers"),
+        ("[agent]\nworker = 4", "[agent] has no key 'worker'"),
+        ("[agents]\nworkers = 4", "there is no section [agents]"),
+        ('[metrics]\nlisten = "0.0.0.0:9453"', "metrics.listen"),
+        ("[agent\n", "agent.toml"),
+        ('agent = "x"', "there is no section [agent]"),
+    ],
+)
+def test_what_agent_toml_gets_wrong_is_named(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(text)
+
+    with pytest.raises(CniError) as caught:
+        read_settings(path)
+    assert reason in caught.value.msg
+
+
+def test_agent_toml_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(
+        '[agent]\nidle = 5\nqueue = 9\n[metrics]\nlisten = "127.0.0.1:9453"\n[log]\nto = "journald"\n'
+    )
+
+    settings = read_settings(path)
+
+    assert settings.agent == AgentSettings(idle=5, queue=9) and settings.metrics.listen == "127.0.0.1:9453"
+    assert read_settings(tmp_path / "none").agent == AgentSettings()
+
+
+@pytest.mark.parametrize("command", [["agent", "status"], ["top", "--once"]])
+def test_the_commands_show_what_it_does(
+    caller: Caller, pod: Callable[[str], Container], command: list[str]
+) -> None:
+    caller.add(BRIDGE, pod("one"))
+
+    table = CliRunner().invoke(app, command)
+    body = CliRunner().invoke(app, [*command, "-o", "json"])
+
+    assert table.exit_code == 0 and "bridge" in table.stdout
+    assert json.loads(body.stdout)["requests"][0]["plugin"] == "bridge"
+
+
+def test_without_an_agent_the_status_says_what_to_do(host: None) -> None:
+    result = CliRunner().invoke(app, ["agent", "status"])
+
+    assert result.exit_code == 1 and "podwire-agent.service" in result.stderr
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:9453", "unix:/run/podwire/metrics.sock", "[::1]:9453"])
+def test_metrics_are_prometheus_text(caller: Caller, pod: Callable[[str], Container], listen: str) -> None:
+    folder = Path("/etc/cni/net.d")
+    folder.mkdir(exist_ok=True)
+    (folder / "10-net.conflist").write_text(
+        json.dumps({"cniVersion": "1.0.0", "name": "net", "plugins": [BRIDGE]})
+    )
+    caller.add(BRIDGE, pod("one"))
+    with serving_metrics(listen, caller.server):
+        text = _get(listen)
+
+    seen = {
+        (sample.name, *(sample.labels[name] for name in LABELS if name in sample.labels)): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert seen["podwire_requests_total", "ADD", "bridge", "0"] == 1
+    assert seen["podwire_request_seconds_count", "ADD", "bridge"] == 1
+    assert seen["podwire_links",] == 1 and seen["podwire_nft_elements",] == 2
+    assert seen["podwire_addresses_free", "net", "10.70.0.1-10.70.255.254"] == 65532
+    assert seen["podwire_memory_bytes",] > 1 << 20
+
+
+def _get(listen: str) -> str:
+    is_unix = listen.startswith("unix:")
+    family = socket.AF_UNIX if is_unix else socket.AF_INET6 if "[" in listen else socket.AF_INET
+    host, _, port = listen.rpartition(":")
+    with socket.socket(family) as one:
+        one.connect(listen.removeprefix("unix:") if is_unix else (host.strip("[]"), int(port)))
+        one.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        data = b"".join(iter(lambda: one.recv(1 << 16), b""))
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.0 200") and b"text/plain" in head
+    return body.decode()
