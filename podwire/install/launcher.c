@@ -148,10 +148,12 @@ static int put_path(char *path, size_t size) {
 static int connect_agent(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct ucred peer;
+    struct timeval patience = {.tv_sec = 5}; /* for a place in the agent's queue of callers */
     socklen_t size = sizeof peer;
     int agent = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (agent < 0 || !put_path(address.sun_path, sizeof address.sun_path)) return -1;
-    if (connect(agent, (struct sockaddr *)&address, sizeof address) == 0 &&
+    if (setsockopt(agent, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+        connect(agent, (struct sockaddr *)&address, sizeof address) == 0 &&
         getsockopt(agent, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
         (peer.uid == 0 || peer.uid == geteuid()))
         return agent;

@@ -34,8 +34,8 @@ def answers(caller: Caller) -> bool:
 @contextmanager
 def connected() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as one:
-        one.settimeout(10)
         one.connect(str(SOCKET))
+        one.settimeout(10)
         yield one
 
 
@@ -49,6 +49,7 @@ def is_turned_out(one: socket.socket) -> bool:
 
 def open_files(caller: Caller) -> int:
     """Count this process's descriptors when the agent has nothing to do: it closes after it has answered."""
+    assert answers(caller)
     while caller.server._reading or not caller.server.pool.is_idle():
         assert answers(caller)
     return process_facts()["descriptors"]
