@@ -13,13 +13,13 @@ from pathlib import Path
 
 from cni_plugins.journal import AGENT_CONFIG
 
-NEVER = "never"  # of the variable PODWIRE_AGENT
+FORBIDDING = ("never", "running")  # of PODWIRE_AGENT: do without an agent; use one that runs, start none
 KEPT = ("PATH", "HOME", "LANG", "XDG_RUNTIME_DIR", "PODWIRE_SOCKET", "PODWIRE_LOG")
 
 
 def start_agent(environment: Mapping[str, str]) -> None:
     """Start an agent, unless the caller or the node's configuration forbids it. Never raises."""
-    if environment.get("PODWIRE_AGENT") == NEVER or not _is_allowed():
+    if environment.get("PODWIRE_AGENT") in FORBIDDING or not _is_allowed():
         return
     command = [sys.executable, "-I", "-m", "podwire", "agent", "--background"]
     null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]

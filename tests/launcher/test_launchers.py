@@ -51,19 +51,20 @@ class FakeAgent:
             except OSError:  # closed: the test is over
                 return
             with caller:
-                self._take(caller)
-                caller.sendall(self.reply)
+                if self._take(caller):
+                    caller.sendall(self.reply)
 
-    def _take(self, caller: socket.socket) -> None:
+    def _take(self, caller: socket.socket) -> bool:
         data, descriptors, _, _ = socket.recv_fds(caller, 1 << 16, 4)
         if not data:  # it thought better of it
-            return
+            return False
         while len(data) < HEADER.size + HEADER.unpack_from(data)[1]:
             data += caller.recv(1 << 20)
         self.requests.append(decode_request(data[HEADER.size :]))
         self.inodes.append([os.fstat(one).st_ino for one in descriptors])
         for one in descriptors:
             os.close(one)
+        return True
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
