@@ -13,14 +13,16 @@ both; `iptc.easy` leaves out a match it cannot make and adds the wider rule. It 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from linuxnet.errors import Busy, KernelError, MissingTool
 from linuxnet.kernel import Kernel
 from linuxnet.op import Inverse, Op
+
+if TYPE_CHECKING:  # 5 ms at the start of every plugin, most of which run no iptables
+    import subprocess
 
 LOCK_WAIT = 5  # seconds; a proxy that loads 100,000 rules holds the lock for longer, then we try again later
 EXIT_BUSY = 4  # RESOURCE_PROBLEM (include/xtables.h)
@@ -109,6 +111,8 @@ class RemoveRules(Inverse):
 
 def is_available(family: int) -> bool:
     """Tell whether the host has iptables for a family."""
+    import shutil
+
     return shutil.which(TOOLS[family], path=SEARCH_PATH) is not None
 
 
@@ -176,6 +180,8 @@ def _tool(family: int, words: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _run(command: list[str], text: str | None) -> subprocess.CompletedProcess[str]:
+    import subprocess
+
     environment = {"PATH": SEARCH_PATH, "LC_ALL": "C"}
     try:
         return subprocess.run(

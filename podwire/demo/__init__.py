@@ -6,6 +6,8 @@
     plugin_folder   a CNI_PATH whose executables are chosen plugin by plugin
     conflists       the network configurations shown
     containerd      a containerd of its own inside a world
+    node_agent      the agent that the executables ask, and what it tells of its times
+    attach_times    a chain of plugins by exec, timed, ours or others'
     container       one container, run by containerd's ctr
     dumps           what a kernel holds, as plain values that can be compared
     show            the demonstration with containerd; `plain` is the one without it

@@ -17,6 +17,7 @@ from podwire.demo.conflists import PortMapping
 from podwire.demo.container import serve
 from podwire.demo.dumps import Dump, difference, leftovers, take_dump
 from podwire.demo.lab import BRIDGE, GATEWAY, SUBNET, ContainerdLab, Guest, Lab
+from podwire.demo.node_agent import NodeAgent, attach_times
 from podwire.demo.plain import PlainLab
 from podwire.demo.plugin_folder import PODWIRE, install_ours
 from podwire.demo.report import Report
@@ -46,8 +47,11 @@ def show(report: Report, *, plain: bool) -> None:
         report.say(f"The host is {OUTSIDE_NETWORK}.1; one cable away is {OUTSIDE_NETWORK}.2, the outside.")
         install_ours(world, "/opt/cni/bin")
         report.say(f"`podwire install` put into its /opt/cni/bin: {_names(world.path('/opt/cni/bin'))}.")
-        with _open_lab(report, world, plain=plain) as lab:
-            _show_network(report, world, lab)
+        with NodeAgent(world) as agent:
+            report.say(f"`podwire agent` runs as process {agent.status()['pid']}: the executables ask it.")
+            with _open_lab(report, world, plain=plain) as lab:
+                _show_network(report, world, lab, agent)
+            _show_times(report, world)
     report.step("The machine")
     if changes := difference(before, _look_at_machine()):
         raise ShowError("the machine is not as it was:\n" + "\n".join(changes))
@@ -85,15 +89,20 @@ def _open_lab(report: Report, world: World, *, plain: bool) -> Iterator[Lab]:
         yield ContainerdLab(daemon)
 
 
-def _show_network(report: Report, world: World, lab: Lab) -> None:
+def _show_network(report: Report, world: World, lab: Lab, agent: NodeAgent) -> None:
     before = take_dump(world.run)
     report.step(f"Two {lab.kind}s on one network")
     report.say(f"Plugins: bridge with host-local ({BRIDGE}, {SUBNET}), portmap, firewall, tuning.")
-    guests = [lab.start("one"), lab.start("two", [WEB_PORT])]
-    words = [guest.container_id for guest in guests]
-    for guest in guests:
-        words.append(guest.address())
-        report.say(f"The {lab.kind} {guest.name} is up as {guest.address()}.")
+    guests, words = [], []
+    for name, ports in (("one", ()), ("two", (WEB_PORT,))):
+        guest = lab.start(name, ports)
+        guests.append(guest)
+        words += [guest.container_id, guest.address()]
+        took = agent.since_last("ADD")
+        whole, parts = sum(ms for _, ms in took), ", ".join(f"{plugin} {ms:.1f}" for plugin, ms in took)
+        if not took:
+            raise ShowError(f"the agent was not asked to attach {name}")
+        report.say(f"The {lab.kind} {name} is up as {guest.address()}, attached in {whole:.1f} ms ({parts}).")
     _show_pings(report, *guests)
     _show_host_port(report, world, lab, guests[1])
     _show_attachment(report, world, guests[1])
@@ -133,6 +142,18 @@ def _show_host_port(report: Report, world: World, lab: Lab, web: Guest) -> None:
         if (said := world.run([*prefix, *wget, address]).strip()) != GREETING:
             raise ShowError(f"{who} fetched {address} and read {said!r}")
         report.good(f'From {who}, {address} says: "{said}".')
+
+
+def _show_times(report: Report, world: World) -> None:
+    report.step("How long an attach takes: bridge, host-local, masquerading and a host port")
+    times = attach_times(world)
+    for name, took in times.items():
+        report.say(f"{name:10}  ADD {took['ADD']:6.1f} ms   DEL {took['DEL']:6.1f} ms   (median)")
+    if len(times) == 2:
+        ours, theirs = times.values()
+        report.good(f"An ADD takes {ours['ADD'] / theirs['ADD']:.2f} of the Go plugins' time here.")
+    else:
+        report.say("The Go plugins are not here (as root: apt-get install containernetworking-plugins).")
 
 
 def _show_attachment(report: Report, world: World, guest: Guest) -> None:
