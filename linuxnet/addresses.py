@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,9 +70,9 @@ class Address:
         return None
 
     def _fields(self, kernel: Kernel) -> dict[str, Any]:
-        link = kernel.at(self.where).get_link(self.ifname)
+        index = kernel.at(self.where).index_of(self.ifname)
         found: dict[str, Any] = {
-            "index": link.index, "address": str(self.address.ip), "prefixlen": self.address.prefixlen,
+            "index": index, "address": str(self.address.ip), "prefixlen": self.address.prefixlen,
         }  # fmt: skip
         flags = IFA_F_NODAD * self._skips_dad() | IFA_F_NOPREFIXROUTE * self.bare
         if flags:
@@ -124,15 +124,18 @@ class GatewayAddress:
     def apply(self, kernel: Kernel) -> Op | None:
         """Add it after what is in the way is gone. Raises Conflict if something is and must stay."""
         _ = kernel.shared
-        link = kernel.host.get_link(self.bridge)
-        others = self._in_the_way(kernel, link.index)
+        index = kernel.host.index_of(self.bridge)
+        seen = kernel.host.addresses(index)
+        others = self._in_the_way(seen)
+        if not others and any(is_same(one, self.address) for one in seen):
+            return None
         if others and not self.force:
             raise Conflict(
                 f"bridge {self.bridge} has the address {others[0]} already, which is not {self.address}; "
                 '"forceAddress": true would replace it'
             )
         for other in others:
-            remove_address(kernel, Where.HOST, link.index, other)
+            remove_address(kernel, Where.HOST, index, other)
         added = kernel.apply(self._add())
         if added is None and not others:
             return None
@@ -142,11 +145,11 @@ class GatewayAddress:
         """Look for the address."""
         return self._add().difference(kernel)
 
-    def _in_the_way(self, kernel: Kernel, index: int) -> list[IPNetwork]:
+    def _in_the_way(self, seen: Iterable[Mapping[str, Any]]) -> list[IPNetwork]:
         mine = self.address
         others = [
             network_of(a)
-            for a in kernel.host.addresses(index)
+            for a in seen
             if a["address"] and not is_same(a, mine) and not network_of(a).ip.is_link_local()
         ]
         return [

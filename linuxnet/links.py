@@ -126,7 +126,7 @@ class Veth:
             "state": "up",
             "peer": peer,
         }
-        return fields | ({"master": kernel.host.get_link(self.master).index} if self.master else {})
+        return fields | ({"master": kernel.host.index_of(self.master)} if self.master else {})
 
     def _name_owner(self, kernel: Kernel) -> None:
         try:

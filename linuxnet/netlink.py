@@ -46,6 +46,7 @@ class Netlink:
 
     def __init__(self) -> None:
         self._socket = NetlinkSocket(NETLINK_ROUTE)
+        self._indexes: dict[str, int] = {}
 
     @property
     def messages_sent(self) -> int:
@@ -68,7 +69,17 @@ class Netlink:
     def get_link(self, name: str) -> Link:
         """Return the link of that name. Raises KernelError (ENODEV) if there is none."""
         body = IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0) + text(IFLA_IFNAME, name) + _WITHOUT_STATISTICS
-        return read_link(self._get(RTM_GETLINK, body, f"link get {name}"))
+        link = read_link(self._get(RTM_GETLINK, body, f"link get {name}"))
+        self._indexes[name] = link.index
+        return link
+
+    def index_of(self, name: str) -> int:
+        """Return the index of the link of that name: the one it had when this socket last looked.
+
+        Raises:
+            KernelError: ENODEV, if there is none; a change that names an index of before says the same.
+        """
+        return self._indexes.get(name) or self.get_link(name).index
 
     def find_link_at(self, index: int) -> Link | None:
         """Return the link with that index, None if there is none."""

@@ -90,7 +90,7 @@ class Route:
     def _fields(self, kernel: Kernel) -> dict[str, Any]:
         found: dict[str, Any] = {
             "dst": str(self.dst.cidr),
-            "oif": kernel.at(self.where).get_link(self.ifname).index,
+            "oif": kernel.at(self.where).index_of(self.ifname),
             "gateway": self.gw and str(self.gw),
             "prefsrc": self.src and str(self.src),
             "scope": self.scope,

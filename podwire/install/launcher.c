@@ -202,19 +202,22 @@ static int send_request(int agent, size_t size) {
     return 1;
 }
 
-/* Read to the end; return 1 if it is a whole answer. */
+/* Read until the answer is whole; return 0 if it does not become so. */
 static int read_answer(int agent, uint32_t sizes[3]) {
-    size_t size = 0;
-    for (;;) {
+    uint64_t size = 0, wanted = 16;
+    while (size < wanted) {
         await(agent, POLLIN);
         ssize_t done = read(agent, answer + size, sizeof answer - size);
         if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) break;
-        size += (size_t)done;
+        if (done <= 0) return 0;
+        size += (uint64_t)done;
+        if (wanted > 16 || size < 16) continue;
+        if (memcmp(answer, "PWA1", 4) != 0) return 0;
+        for (int i = 0; i < 3; i++) sizes[i] = get32(answer + 4 + 4 * i);
+        wanted += (uint64_t)sizes[1] + sizes[2];
+        if (wanted > sizeof answer) return 0;
     }
-    if (size < 16 || memcmp(answer, "PWA1", 4) != 0) return 0;
-    for (int i = 0; i < 3; i++) sizes[i] = get32(answer + 4 + 4 * i);
-    return size == 16 + (uint64_t)sizes[1] + sizes[2];
+    return size == wanted;
 }
 
 static void write_all(int file, const char *bytes, size_t size) {
