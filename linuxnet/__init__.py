@@ -4,7 +4,12 @@
     owner.py      Attachment, and the mark every object of ours carries
     errors.py     what the kernel, nft or iptables refused, as a sentence
     netns.py      namespaces: open, enter, compare; why a namespace is a socket you hold
+    netlink_wire.py, netlink_socket.py   netlink's messages as bytes; one socket that asks and answers
+    rtnetlink.py, rtnetlink_answers.py   rtnetlink's changes as bytes, its answers as values
     netlink.py    one rtnetlink socket: typed look-ups, requests that explain their failure
+    pyroute.py    pyroute2's socket, for shaping and bridge VLANs
+    memory.py     what a process keeps open between requests
+    together.py   doing at once what comes at once    unlinking.py   deleting links, as a group
     kernel.py     Kernel: the host and one container, the door through which operations act
     op.py         what an operation is: a frozen value that prints as the command it stands for
     undo.py       UndoLog: take back what was done, keep the cause
@@ -12,7 +17,10 @@
     links.py      links: bridge, veth, state, deletion        ports.py   bridge ports and their VLANs
     addresses.py  addresses    routes.py  routes    neighbours.py  neighbours    sysctls.py  /proc/sys/net
     wait.py       waiting for a link by event
-    nft.py, nft_*.py    libnftables in process; the static rules (podwire.nft), their elements, conditions
+    nft.py, nft_rules.py, nft_conditions.py   libnftables in process; the static rules (podwire.nft)
+    nft_element.py, nft_elements.py           elements: values, and what adds and removes them
+    ruleset.py    nf_tables by netlink, and what is known of it as of a generation
+    nft_keys.py, nft_messages.py, nft_index.py   keys and messages as bytes; elements by owner
     iptables.py         the iptables backend, for hosts that ask for it
     masquerade.py       what makes a pod's traffic to the outside take the host's address
     hostports*.py       what leads from a host port to a pod, in either backend, and its removal
