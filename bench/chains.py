@@ -18,6 +18,7 @@ def chain(name: str, number: int = 0) -> list[Json]:
         "ipMasq": [_bridge(FOUR, ipMasq=True)],
         "ipMasq, portmap": [_bridge(FOUR, ipMasq=True), portmap],
         "dual stack, ipMasq": [_bridge(BOTH, ipMasq=True)],
+        "ptp, ipMasq, portmap": [{"type": "ptp", "ipMasq": True, "ipam": FOUR}, portmap],
         "podman's chain": [_bridge(FOUR, ipMasq=True), portmap, {"type": "firewall"}, {"type": "tuning"}],
     }
     return [{"cniVersion": "1.0.0", "name": "bench", **body} for body in bodies[name]]

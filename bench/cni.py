@@ -4,6 +4,8 @@ ours   the launcher and the agent; "in process" is the launcher without an agent
 peer   the Go plugins (--cni-path), by exec
 "executions" and "netlink sends" of ours are counted without an agent too, where both are in one process;
 by the agent a plugin is one execution, of its launcher.
+Pods in a row: the limit is on ptp. On one bridge the kernel itself gets slower with every port (it walks them
+when one is added, and floods each newcomer's packets to all): docs/performance.md.
 Same harness, same run, interleaved, each contender on a host (a network namespace) of its own. A chain's
 time is that of its processes, from exec to exit; medians of --rounds rounds, in milliseconds.
 """
@@ -52,7 +54,7 @@ CROWD_LIMITS = {"ADD": 0.2, "DEL": 0.1}
 ROW_OF_PODS, HUNDRED = 1000, 100
 GROWTH_LIMIT, MEMORY_GROWTH_LIMIT, MEMORY_LIMIT = 1.15, 1.1, 80.0  # x, x, MiB
 STARTS_LIMIT = 60  # bare interpreters
-BUSY = "ipMasq, portmap"
+BUSY, POINT_TO_POINT = "ipMasq, portmap", "ptp, ipMasq, portmap"
 WARM_UP = 2  # rounds
 
 
@@ -161,34 +163,44 @@ def _crowd(ours: Path, theirs: Path) -> list[Row]:
 
 def _row_of_pods(ours: Path, number: int) -> list[Row]:
     """Measure pods in a row through one agent: growth of time, memory and descriptors."""
-    _say(f"{number} pods in a row")
-    names = [f"row-{i}" for i in range(number)]
-    with agent_host(ours) as host, inside(host.netns), pods(["first", *names]):
-        host.add("first", chain(BUSY, number))
-        host.delete("first", chain(BUSY, number))
-        before = agent_status(host)
-        adds = [host.add(pod, chain(BUSY, i)) for i, pod in enumerate(names)]
-        full = agent_status(host)
-        deletes = [host.delete(pod, chain(BUSY, i)) for i, pod in enumerate(names)]
-        after = agent_status(host)
-    memory = after["memory"] / (1 << 20)
+    rows = []
+    for name, limit in ((POINT_TO_POINT, GROWTH_LIMIT), (BUSY, None)):
+        _say(f"{number} pods in a row: {name}")
+        pod_names, warm_up = (
+            [f"{kind}-{i}" for i in range(n)] for kind, n in (("row", number), ("warm", AT_ONCE))
+        )
+        with agent_host(ours) as host, inside(host.netns), pods([*warm_up, *pod_names]):
+            for act in (host.add, host.delete) * WARM_UP:
+                tasks = [partial(act, pod, chain(name, number + i)) for i, pod in enumerate(warm_up)]
+                in_threads(host, AT_ONCE, tasks)
+            before = agent_status(host)
+            adds = [host.add(pod, chain(name, i)) for i, pod in enumerate(pod_names)]
+            full = agent_status(host)
+            deletes = [host.delete(pod, chain(name, i)) for i, pod in enumerate(pod_names)]
+            after = agent_status(host)
+        rows += [_growth("ADD", name, adds, limit), _growth("DEL", name, deletes[::-1], None)]
+        if limit is not None:
+            rows += _footprint(number, before, full, after)
+    return rows
+
+
+def _footprint(number: int, before: Json, full: Json, after: Json) -> list[Row]:
+    """Compare what an agent takes before, with all the pods, and after their DEL."""
+    mebibytes = {"with": full["memory"] / (1 << 20), "after": after["memory"] / (1 << 20)}
     return [
-        _growth("ADD", adds, GROWTH_LIMIT),
-        _growth("DEL", deletes[::-1], None),
         Row("agent's memory after/before", "x", after["memory"] / before["memory"],
             limit=MEMORY_GROWTH_LIMIT, limited="ours"),
-        Row(f"agent's memory with {number} pods", "MiB", full["memory"] / (1 << 20), limit=MEMORY_LIMIT,
-            limited="ours"),
-        Row("agent's memory after their DEL", "MiB", memory, limit=MEMORY_LIMIT, limited="ours"),
+        *(Row(f"agent's memory {when} {number} pods", "MiB", taken, limit=MEMORY_LIMIT, limited="ours")
+          for when, taken in mebibytes.items()),
         Row("agent's descriptors after/before", "x", after["descriptors"] / before["descriptors"], limit=1.0,
             limited="ours"),
     ]  # fmt: skip
 
 
-def _growth(verb: str, times: Sequence[float], limit: float | None) -> Row:
+def _growth(verb: str, name: str, times: Sequence[float], limit: float | None) -> Row:
     """Compare the hundred with the most pods there to the hundred with the fewest."""
     share = min(HUNDRED, len(times) // 2)
-    name = f"{verb}, last {share} of {len(times)} pods over first"
+    name = f"{verb}, last {share} of {len(times)} over first, {name}"
     return Row(name, "x", median(times[-share:]) / median(times[:share]), limit=limit, limited="ours")
 
 

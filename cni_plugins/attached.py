@@ -12,6 +12,7 @@ from cni_plugins.steps import Steps
 from cni_spec.addresses import parse_mac
 from cni_spec.errors import INTERFACE_EXISTS, INVALID_CONFIG, CheckFailed, CniError
 from cni_spec.result import Interface
+from linuxnet.ipv4_conf import Ipv4Conf
 from linuxnet.kernel import Kernel
 from linuxnet.links import RemoveLink, RemoveLinks
 from linuxnet.masquerade import masquerade_gc, remove_masquerade
@@ -146,7 +147,7 @@ def stale_links(kernel: Kernel, network: str, valid: ValidAttachments) -> list[s
 
 def is_inner_sysctl(op: Op) -> bool:
     """Tell whether CHECK must leave an operation out: later plugins, tuning for one, set sysctls too."""
-    return isinstance(op, Sysctl) and op.where is Where.CONTAINER
+    return isinstance(op, (Sysctl, Ipv4Conf)) and op.where is Where.CONTAINER
 
 
 def check_serviceable(call: Call[Any], *, needs_nft: bool) -> None:

@@ -12,6 +12,7 @@ from cni_spec.result import Interface, IpConfig, Result
 from cni_spec.result import Route as SpecRoute
 from linuxnet.addresses import Address
 from linuxnet.errors import KernelError
+from linuxnet.ipv4_conf import Ipv4Conf
 from linuxnet.kernel import Kernel
 from linuxnet.links import LinkState
 from linuxnet.netlink import Netlink
@@ -53,7 +54,7 @@ def address_ops(
     switches = {"disable_ipv6": "0", "keep_addr_on_down": "1", "accept_ra": "0", "accept_dad": str(int(dad))}
     switches |= {"enhanced_dad": "1"} if dad else {}
     return (
-        Sysctl(Where.CONTAINER, f"ipv4/conf/{ifname}/arp_notify", "1", optional=True),
+        Ipv4Conf(Where.CONTAINER, ifname, "arp_notify", 1),
         *(Sysctl(Where.CONTAINER, f"{six}/{key}", value) for key, value in switches.items() if has_six),
         *(Address(Where.CONTAINER, ifname, address, dad=dad, bare=bare) for address in addresses),
         LinkState(Where.CONTAINER, ifname, up=True),

@@ -16,6 +16,7 @@
     shared.py     what several attachments share, and how a failing ADD leaves it alone
     links.py      links: bridge, veth, state, deletion        ports.py   bridge ports and their VLANs
     addresses.py  addresses    routes.py  routes    neighbours.py  neighbours    sysctls.py  /proc/sys/net
+    ipv4_conf.py  a link's IPv4 settings by netlink
     wait.py       waiting for a link by event
     nft.py, nft_rules.py, nft_conditions.py   libnftables in process; the static rules (podwire.nft)
     nft_element.py, nft_elements.py           elements: values, and what adds and removes them

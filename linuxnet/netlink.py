@@ -32,7 +32,14 @@ from linuxnet.rtnetlink import (
     encode,
     packed,
 )
-from linuxnet.rtnetlink_answers import Link, read_address, read_link, read_neighbour, read_route
+from linuxnet.rtnetlink_answers import (
+    Link,
+    read_address,
+    read_ipv4_conf,
+    read_link,
+    read_neighbour,
+    read_route,
+)
 
 AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 10
 RTM_F_FIB_MATCH = 0x2000  # linux/rtnetlink.h: the route that matched, not the one made for the address
@@ -72,6 +79,11 @@ class Netlink:
         link = read_link(self._get(RTM_GETLINK, body, f"link get {name}"))
         self._indexes[name] = link.index
         return link
+
+    def ipv4_conf(self, name: str) -> tuple[int, ...]:
+        """Return a link's IPv4 settings: `rtnetlink_answers.read_ipv4_conf`. Raises KernelError (ENODEV)."""
+        body = IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0) + text(IFLA_IFNAME, name) + _WITHOUT_STATISTICS
+        return read_ipv4_conf(self._get(RTM_GETLINK, body, f"link get {name}"))
 
     def index_of(self, name: str) -> int:
         """Return the index of the link of that name: the one it had when this socket last looked.

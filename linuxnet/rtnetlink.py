@@ -38,6 +38,7 @@ NDMSG = struct.Struct("=BxxxiHBB")  # family, index, state, flags, type
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_PROTINFO = 1, 3, 4, 5, 10, 12
 IFLA_TXQLEN, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_GROUP, IFLA_NET_NS_FD = 13, 16, 18, 20, 27, 28
+IFLA_AF_SPEC, IFLA_INET_CONF = 26, 1
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 VETH_INFO_PEER = 1  # linux/veth.h
 IFLA_BR_VLAN_FILTERING = 7
@@ -101,7 +102,15 @@ def link_body(fields: Fields) -> bytes:
     is_up = IFF_UP if fields.get("state") == "up" else 0
     flags, change = fields.get("flags", 0) | is_up, fields.get("change", 0) | is_up
     header = IFINFO.pack(0, 0, fields.get("index", 0), flags, change)
-    return header + _table(_LINK, fields) + _link_info(fields)
+    return header + _table(_LINK, fields) + _link_info(fields) + _settings(fields.get("ipv4_conf", {}))
+
+
+def _settings(ipv4: Mapping[int, int]) -> bytes:
+    """Return per-family settings (IFLA_AF_SPEC), numbered as IPV4_DEVCONF_* in linux/ip.h."""
+    if not ipv4:
+        return b""
+    values = (u32(number, value) for number, value in ipv4.items())
+    return nested(IFLA_AF_SPEC, nested(socket.AF_INET, nested(IFLA_INET_CONF, *values)))
 
 
 def _link_info(fields: Fields) -> bytes:

@@ -14,12 +14,14 @@ from linuxnet.rtnetlink import (
     IFF_UP,
     IFINFO,
     IFLA_ADDRESS,
+    IFLA_AF_SPEC,
     IFLA_BRPORT_ISOLATED,
     IFLA_BRPORT_MODE,
     IFLA_BRPORT_STATE,
     IFLA_GROUP,
     IFLA_IFALIAS,
     IFLA_IFNAME,
+    IFLA_INET_CONF,
     IFLA_INFO_KIND,
     IFLA_INFO_SLAVE_DATA,
     IFLA_INFO_SLAVE_KIND,
@@ -117,6 +119,13 @@ def _read_port(info: Mapping[int, bytes]) -> Port | None:
         seen.get(kind, b"\0")[0] for kind in (IFLA_BRPORT_STATE, IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED)
     )
     return Port(state, bool(hairpin), bool(isolated))
+
+
+def read_ipv4_conf(body: bytes) -> tuple[int, ...]:
+    """Return a link's IPv4 settings: number n of linux/ip.h's IPV4_DEVCONF_* is at n - 1."""
+    families = read_attributes(read_attributes(body, IFINFO.size).get(IFLA_AF_SPEC, b""))
+    values = read_attributes(families.get(socket.AF_INET, b"")).get(IFLA_INET_CONF, b"")
+    return struct.unpack(f"={len(values) // 4}I", values)
 
 
 def read_address(body: bytes) -> dict[str, Any]:
