@@ -142,7 +142,7 @@ def stale_links(kernel: Kernel, network: str, valid: ValidAttachments) -> list[s
             found.append(link.name)
         if mark is None and link.group == LINK_GROUP:
             unnamed.append(link.name)
-    return found + (unnamed if unnamed and kernel.shared.is_alone() else [])
+    return found + (unnamed if unnamed and kernel.is_alone() else [])
 
 
 def is_inner_sysctl(op: Op) -> bool:

@@ -123,9 +123,23 @@ class Kernel:
 
         return Nft()
 
-    @cached_property
+    @property
     def shared(self) -> SharedLock:
         """Return the lock on what attachments share, held from the first look at it until the end."""
+        self._lock.share()
+        return self._lock
+
+    def is_alone(self) -> bool:
+        """Tell, without waiting, whether no other request uses what attachments share; keep others out."""
+        return self._lock.is_alone()
+
+    def share_again(self) -> None:
+        """End being alone."""
+        if "_lock" in self.__dict__:
+            self._lock.share_again()
+
+    @cached_property
+    def _lock(self) -> SharedLock:
         return SharedLock()
 
     def at(self, where: Where) -> Netlink:
@@ -148,7 +162,7 @@ class Kernel:
 
     def close(self) -> None:
         """Close every socket and descriptor."""
-        for name in ("host", "container", "pyroute", "nft", "shared"):
+        for name in ("host", "container", "pyroute", "nft", "_lock"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
         if not self._keeps_memory:

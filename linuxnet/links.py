@@ -285,7 +285,7 @@ class RestoreIdle(Inverse):
 
 def is_idle(kernel: Kernel, bridge: Link) -> bool:
     """Tell whether a bridge has no port and no other ADD is under way."""
-    return kernel.shared.is_alone() and not list(kernel.host.links(master=bridge.index))
+    return kernel.is_alone() and not list(kernel.host.links(master=bridge.index))
 
 
 _IPROUTE2 = {"mac": "address", "txqlen": "txqueuelen"}

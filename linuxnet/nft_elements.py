@@ -191,6 +191,8 @@ def _remove(kernel: Kernel, choose: Callable[[ElementIndex], Iterable[Stored]]) 
     except ElementsRefused as refusal:
         one = refusal.stored.element
         raise KernelError(refusal.errno, f"nft delete element {one.place} {{ {one.key} }}") from refusal
+    finally:
+        kernel.share_again()  # what was orphaned is gone; an ADD may begin
 
 
 def _idle_guards(kernel: Kernel, index: ElementIndex, ports: Iterable[str]) -> list[Stored]:
@@ -198,7 +200,7 @@ def _idle_guards(kernel: Kernel, index: ElementIndex, ports: Iterable[str]) -> l
     wanted = {port: store(Element("inet", "loopback_ports", f'"{port}"'), "") for port in ports}
     seen = {port: found for port, one in wanted.items() if (found := index.get(*one.place))}
     idle = [one for port, one in seen.items() if not _routes_loopback(kernel, port)]
-    return idle if idle and kernel.shared.is_alone() else []
+    return idle if idle and kernel.is_alone() else []
 
 
 def _orphans(kernel: Kernel, index: ElementIndex, doomed: set[Stored]) -> list[Stored]:
@@ -209,7 +211,7 @@ def _orphans(kernel: Kernel, index: ElementIndex, doomed: set[Stored]) -> list[S
     idle = [one for one in pairs if not any(pod in _subnet_of(one) for pod in pods)]
     guards = [one for one in staying if one.name == "loopback_ports"]
     idle += [one for one in guards if not _routes_loopback(kernel, one.element.key.strip('"'))]
-    return idle if idle and kernel.shared.is_alone() else []
+    return idle if idle and kernel.is_alone() else []
 
 
 def _routes_loopback(kernel: Kernel, ifname: str) -> bool:

@@ -56,7 +56,7 @@ class RemoveIdleTables(Inverse):
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Look, then remove both in one transaction."""
-        if kernel.shared.is_alone() and not tables_in_use(kernel):
+        if kernel.is_alone() and not tables_in_use(kernel):
             tables = [f"{family} {NFT_TABLE}" for family in FAMILIES]
             kernel.nft.run("\n".join(f"add table {one}; delete table {one}" for one in tables))
         return None

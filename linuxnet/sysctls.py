@@ -68,7 +68,7 @@ class RestoreSysctl(Inverse):
 
     def apply(self, kernel: Kernel) -> Op | None:
         """Write, unless the object is gone or others have come to rely on the new value."""
-        if self.shared and not kernel.shared.is_alone():
+        if self.shared and not kernel.is_alone():
             return None
         if read_sysctl(kernel, self.where, self.path) is not None:
             write_sysctl(kernel, self.where, self.path, self.value)

@@ -79,7 +79,7 @@ class RemoveIdleVlanGateway(Inverse):
         """Remove it if it is there, idle, and no other ADD is under way."""
         gateway = kernel.host.find_link(f"{self.bridge}.{self.vlan}")
         bridge = kernel.host.find_link(self.bridge)
-        if gateway is None or gateway.kind != "veth" or not kernel.shared.is_alone():
+        if gateway is None or gateway.kind != "veth" or not kernel.is_alone():
             return None
         others = {port.index for port in kernel.host.links(master=bridge.index)} if bridge else set()
         used = {index for index in others - {gateway.peer} if self.vlan in port_vlans(kernel, index)}

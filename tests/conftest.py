@@ -8,6 +8,7 @@ ends with it (unshare(2), mount_namespaces(7)).
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -50,7 +51,16 @@ def pytest_configure(config: pytest.Config) -> None:
         _call("unshare", CLONE_NEWNET)
 
 
+def _refuse_agents() -> None:
+    """Fail a test that has left an agent behind: some plugin started one in the background."""
+    lock = Path("/run/podwire/agent.lock")
+    if lock.exists():
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _empty_private_folders() -> None:
+    _refuse_agents()
     for folder in PRIVATE_FOLDERS:
         if folder != "/run/netns":  # its files are mounts; whoever made one removes it
             for entry in Path(folder).iterdir():

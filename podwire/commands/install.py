@@ -55,7 +55,7 @@ def install(
         wanted[conf_dir / SAMPLE_NAME.format(conflist)] = (sample(conflist), 0o644)
     if systemd:
         wanted |= {unit_dir.absolute() / name: (text, 0o644) for name, text in units().items()}
-    if choose(kind) is Kind.PYTHON and kind is Kind.AUTO:
+    if kind is Kind.AUTO and choose(kind) is Kind.PYTHON:
         say("the launchers are Python's: the C one was not built (gcc and libc6-dev were not there)")
     actions, manifest = plan_install(wanted, read_manifest(to), force=force)
     if not dry_run:

@@ -96,6 +96,28 @@ def test_many_at_once_are_all_served(caller: Caller, pod: MakePod) -> None:
     assert veths() == [] and not list(Path("/var/lib/cni/networks/net").glob("10.*"))
 
 
+def test_crowds_that_share_and_remove_what_is_shared_do_not_wait_for_each_other(
+    caller: Caller, pod: MakePod
+) -> None:
+    """A removal that is alone for a moment must not wait for one that wants to be."""
+    pods = [pod(f"p{i}") for i in range(16)]
+    ptp = NET | {"type": "ptp", "ipMasq": True}
+
+    def live(number: int) -> list[int]:
+        ports = {"portMappings": [{"hostPort": 9000 + number, "containerPort": 80, "protocol": "tcp"}]}
+        result = caller.add(ptp, pods[number])
+        portmap = NET | {"type": "portmap", "runtimeConfig": ports, "prevResult": result}
+        caller.add(portmap, pods[number])
+        return [caller.ask("DEL", body, pods[number]).status for body in (portmap, ptp)]
+
+    with ThreadPoolExecutor(16) as threads:
+        for _ in range(5):
+            assert list(threads.map(live, range(16))) == [[0, 0]] * 16
+    assert veths() == []
+    assert caller.ask("GC", ptp | {"cniVersion": "1.1.0", "cni.dev/valid-attachments": []}, None).status == 0
+    assert "comment" not in run(["nft", "list", "ruleset"])
+
+
 def test_a_del_waits_for_the_add_that_is_at_work(caller: Caller, pod: MakePod, slow_ipam: SlowIpam) -> None:
     one = pod("one")
     adding, added = in_background(lambda: caller.ask("ADD", SLOW, one))

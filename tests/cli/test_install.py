@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,41 @@ def test_wrong_places_are_said_before_anything_is_written(
     result = cli("install", "--to", target, *arguments)
 
     assert result.exit_code == 1 and reason in result.stderr and list(target.iterdir()) == []
+
+
+def test_the_agents_units_are_put_in_place_and_taken_away(target: Path, cli: Cli) -> None:
+    units = target.parent / "units"
+    units.mkdir()
+
+    result = cli("install", "--to", target, "--systemd", "--unit-dir", units)
+
+    assert result.exit_code == 0 and "systemctl enable --now podwire-agent.socket" in result.stderr
+    service = (units / "podwire-agent.service").read_text()
+    assert f"ExecStart={sys.executable} -I -m podwire agent\n" in service
+    assert "ListenStream=/run/podwire/agent.sock\n" in (units / "podwire-agent.socket").read_text()
+    if shutil.which("systemd-analyze"):
+        command = ["systemd-analyze", "verify", str(units / "podwire-agent.service")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "podwire-agent" not in done.stderr, done.stderr
+    cli("uninstall", "--to", target)
+    assert list(units.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["c", "python"])
+def test_either_launcher_can_be_asked_for(target: Path, cli: Cli, kind: str) -> None:
+    assert cli("install", "--to", target, "--launcher", kind).exit_code == 0
+
+    head = (target / "bridge").read_bytes()[:4]
+    assert head == (b"\x7fELF" if kind == "c" else b"#!" + sys.executable.encode()[:2])
+
+
+def test_without_a_compiler_the_python_launcher_is_written(
+    target: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("podwire.install.launchers.BINARY", target / "was-never-built")
+
+    result = cli("install", "--to", target)
+    refused = cli("install", "--to", target, "--launcher", "c")
+
+    assert "the launchers are Python's" in result.stderr and is_launcher(target / "bridge")
+    assert refused.exit_code == 1 and "install gcc and libc6-dev" in refused.stderr

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.calls import REFERENCE_PLUGINS, Container, Json, run
+from tests.ways import FOLDER
 
 pytestmark = [
     pytest.mark.clients,
@@ -47,6 +48,7 @@ class Executables:
             "CNI_NETNS": one.netns if netns is None else netns,
             "CNI_PATH": str(self.folder),
             "PATH": os.environ["PATH"],
+            "PODWIRE_AGENT": "running" if FOLDER in os.environ else "never",
         }
         command = [self.folder / config["type"]]
         done = subprocess.run(command, input=json.dumps(config).encode(), env=variables, capture_output=True, check=False)  # fmt: skip # noqa: E501
