@@ -189,6 +189,14 @@ class Ruleset:
         return None
 
     def _note(self, steps: list[Step]) -> None:
+        """Keep what is known in step with a commit of ours.
+
+        One that only adds what may have been there (what is shared) need not have been one: nothing to
+        do moves no generation. Whoever made it move then, it is read anew.
+        """
+        if not any(step.deletes or step.is_exclusive for step in steps):
+            self._refresh()
+            return
         self._generation = (self._generation + 1) & 0xFFFFFFFF
         for step in steps if self._index is not None else ():
             (self._index.remove if step.deletes else self._index.add)(step.stored)  # type: ignore[union-attr]
