@@ -1,7 +1,8 @@
-"""The command line: where the rooms are put together.
+"""The command line and the node agent: where the rooms are put together.
 
     main.py            `podwire`: the table of commands, and the one place where errors end
     commands/          one module a command: options in, tables or JSON out
+    agent/             the node agent: the plugins in a process that is there already
     runtime/           what libcni does: lists, cache, locks, the operations of a runtime
     lint/              what is wrong with a configuration, with line and column
     install/           executables and samples put in place, and taken away exactly

@@ -8,7 +8,7 @@
     jobs.py         requests at work: a bounded queue, threads, deadlines, one attachment at a time
     serving.py      one request: is it of this network namespace, and what does the plugin answer
     counters.py     what happened so far       status.py   the same as JSON
-    metrics.py      the same for Prometheus, where configured
+    metrics.py      the same for Prometheus, where configured       gauges.py   what there is now
     lifecycle.py    one agent a socket: sockets of its own or of systemd's, signals, idle end
     notify.py       sd_notify
 

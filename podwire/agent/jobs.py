@@ -88,7 +88,7 @@ class Pool:
         done: Callable[[], None],
     ) -> None:
         self._serve, self._take_back, self._done = serve, take_back, done
-        self._limit, self._workers = queue, workers
+        self._limit = queue
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._lock = Lock()
         self._locks = AttachmentLocks()
@@ -134,18 +134,23 @@ class Pool:
         for job in late:
             is_at_work = job.is_taken
             job.answer(reply)
-            if is_at_work and self.surplus < STUCK_LIMIT:
-                self.surplus += 1
+            with self._lock:
+                replaces = is_at_work and self.surplus < STUCK_LIMIT
+                self.surplus += replaces
+            if replaces:
                 self._start_thread()
 
     def stop(self) -> None:
         """Let the threads end when the queue is empty."""
-        for _ in range(self._threads):
+        with self._lock:
+            threads = self._threads
+        for _ in range(threads):
             self._queue.put(None)
 
     def _start_thread(self) -> None:
-        self._threads += 1
-        Thread(target=self._work, name=f"worker-{self._threads}", daemon=True).start()
+        with self._lock:
+            self._threads += 1
+        Thread(target=self._work, name="worker", daemon=True).start()
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
