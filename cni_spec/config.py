@@ -22,9 +22,14 @@ from cni_spec.versions import ASSUMED_VERSION, version_or_assumed
 
 
 class SpecModel(BaseModel):
-    """A frozen value read from JSON; extra keys were dealt with before it is made."""
+    """A frozen value read from JSON; extra keys were dealt with before it is made.
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", populate_by_name=True)
+    pydantic keeps the strings of keys, but not of values: those of pods that are gone are no use to an agent.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="ignore", populate_by_name=True, cache_strings="keys"
+    )
 
 
 class Dns(SpecModel):

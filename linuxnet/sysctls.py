@@ -91,7 +91,8 @@ def write_sysctl(kernel: Kernel, where: Where, path: str, value: str) -> None:
     """Write a value. Raises KernelError with the path and the kernel's reason."""
     with kernel.inside(where):
         try:
-            (ROOT / path).write_text(value)
+            with open(f"{ROOT}/{path}", "w", encoding="ascii") as file:  # noqa: PTH123 - as above
+                file.write(value)
         except OSError as error:
             raise KernelError(error.errno or 0, f"write {value!r} to /proc/sys/net/{path}") from error
 
