@@ -140,10 +140,12 @@ def agent_host(cni_path: Path) -> Iterator[Host]:
 
 
 def agent_status(host: Host) -> Json:
-    """Return what a host's agent says of itself."""
-    reply = ask(Path(host.environment["PODWIRE_SOCKET"]), Request(STATUS, {}, b""))
-    status: Json = json.loads(reply.stdout)
-    return status
+    """Return what a host's agent says of itself when it has nothing else to do."""
+    while True:
+        reply = ask(Path(host.environment["PODWIRE_SOCKET"]), Request(STATUS, {}, b""))
+        status: Json = json.loads(reply.stdout)
+        if status["busy"] == 0:  # it lets go of a caller just after it has answered
+            return status
 
 
 def write_launchers(folder: Path) -> Path:

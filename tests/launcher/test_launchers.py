@@ -84,6 +84,7 @@ class Launcher:
     ) -> subprocess.CompletedProcess[bytes]:
         """Execute it as a runtime does."""
         variables = {"CNI_COMMAND": "STATUS", "PATH": os.environ["PATH"], "PODWIRE_SOCKET": str(self.socket)}
+        variables["PODWIRE_AGENT"] = "running"  # none is started in the background
         variables |= environment or {}
         return subprocess.run(
             [self.path], input=stdin, env=variables, capture_output=True, check=False, timeout=60
@@ -191,7 +192,7 @@ def test_without_a_whole_answer_it_does_the_work_itself(
     make: Callable[..., Launcher], agent: FakeAgent, reply: bytes
 ) -> None:
     agent.reply = reply
-    done = make()(b'{"cniVersion": "1.1.0", "name": "Bad Name"}', {"PODWIRE_AGENT": ""})
+    done = make()(b'{"cniVersion": "1.1.0", "name": "Bad Name"}', {"PODWIRE_AGENT": "running"})
 
     assert len(agent.requests) == 1
     assert done.returncode == 1 and json.loads(done.stdout)["code"] == 7, "the same stdin was read again"
@@ -203,7 +204,7 @@ def test_without_an_agent_it_does_the_work_itself(
 ) -> None:
     body = {"cniVersion": "1.1.0", "name": "n", "type": "static", "ipam": {"type": "static"}}
     one = make()
-    done = one(json.dumps(body).encode(), environment | {"CNI_COMMAND": "STATUS", "PODWIRE_AGENT": "never"})
+    done = one(json.dumps(body).encode(), environment)
 
     assert (done.returncode, done.stdout) == (0, b"")
 
