@@ -7,19 +7,26 @@ terminal, no session, a few variables. Two that are started at once are one agen
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from cni_plugins.journal import AGENT_CONFIG
 
+RUN_FOLDER = Path("/run/podwire")
 FORBIDDING = ("never", "running")  # of PODWIRE_AGENT: do without an agent; use one that runs, start none
 KEPT = ("PATH", "HOME", "LANG", "XDG_RUNTIME_DIR", "PODWIRE_SOCKET", "PODWIRE_LOG")
 
 
 def start_agent(environment: Mapping[str, str]) -> None:
-    """Start an agent, unless the caller or the node's configuration forbids it. Never raises."""
+    """Start an agent, unless one listens, or the caller or the node's configuration forbids it. Never raises.
+
+    One may listen although it did not serve this call: it serves another network namespace.
+    """
     if environment.get("PODWIRE_AGENT") in FORBIDDING or not _is_allowed():
+        return
+    if _listens(agent_socket(environment)):
         return
     command = [sys.executable, "-I", "-m", "podwire", "agent", "--background"]
     null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
@@ -29,6 +36,27 @@ def start_agent(environment: Mapping[str, str]) -> None:
         os.posix_spawn(sys.executable, command, kept, file_actions=null + closed, setsid=True)
     except OSError:  # no more processes: the next call runs by itself, too
         return
+
+
+def agent_socket(environment: Mapping[str, str]) -> Path:
+    """Return where this user's launchers look for the agent."""
+    if chosen := environment.get("PODWIRE_SOCKET"):
+        return Path(chosen)
+    if os.geteuid() == 0:
+        return RUN_FOLDER / "agent.sock"
+    return Path(environment.get("XDG_RUNTIME_DIR", "/nonexistent"), "podwire", "agent.sock")
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as agent:
+        agent.setblocking(False)
+        try:
+            agent.connect(str(path))
+        except BlockingIOError:  # it does, and has more callers than it can take
+            return True
+        except OSError:  # nobody there, or a path that is too long
+            return False
+    return True
 
 
 def _inherited() -> list[int]:

@@ -7,18 +7,13 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from cni_plugins.background import agent_socket
 from podwire.agent.protocol import Reply, Request, decode_reply, encode_request
-
-RUN_FOLDER = Path("/run/podwire")
 
 
 def socket_path() -> Path:
     """Return where this user's launchers look for the agent."""
-    if chosen := os.environ.get("PODWIRE_SOCKET"):
-        return Path(chosen)
-    if os.geteuid() == 0:
-        return RUN_FOLDER / "agent.sock"
-    return Path(os.environ.get("XDG_RUNTIME_DIR", "/nonexistent"), "podwire", "agent.sock")
+    return agent_socket(os.environ)
 
 
 def ask(path: Path, request: Request, descriptors: Sequence[int] = (), *, timeout: float = 120) -> Reply:

@@ -4,14 +4,17 @@
 import _socket
 import posix
 import sys
+import time
 
 TYPE = "@TYPE@"
 INTERPRETER = "@INTERPRETER@"
 
 STDIN_LIMIT = 4 << 20  # bytes; cni_spec/json_input.py has the same
-DEADLINE = 150  # seconds
+VARIABLES_LIMIT = 128 << 10
+ANSWER_LIMIT = 5 << 20
+DEADLINE = 150  # seconds, for all of the agent's answer
 NOT_SERVED = 0xFFFFFFFF
-SENT = ("CNI_", "PODWIRE_", "TRACEPARENT=", "TRACESTATE=", "PATH=")
+SENT = (b"CNI_", b"PODWIRE_", b"TRACEPARENT=", b"TRACESTATE=", b"PATH=")
 SERVICE = "systemctl start podwire-agent.service"
 UCRED_SIZE = 12  # bytes (unix(7), SO_PEERCRED): pid, uid, gid
 
@@ -25,17 +28,37 @@ def fail(code: int, message: str) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[posix.write(descriptor, data) :]
+    try:
+        while data:
+            data = data[posix.write(descriptor, data) :]
+    except OSError:  # there is nobody to tell
+        posix._exit(1)
+
+
+def open_standard_files() -> None:
+    """Open what the caller left closed of stdin, stdout and stderr, or a socket would take its place."""
+    while (file := posix.open("/dev/null", posix.O_RDWR)) <= 2:
+        posix.set_inheritable(file, True)
+    posix.close(file)
+
+
+def restore_input(given: bytes) -> None:
+    """Give the fallback the bytes that were read from stdin, as a file in memory."""
+    try:
+        file = posix.memfd_create("stdin", 0)
+        while given:
+            given = given[posix.write(file, given) :]
+        posix.lseek(file, 0, 0)
+        posix.dup2(file, 0)
+        posix.close(file)
+    except OSError:
+        fail(5, "the configuration could not be kept in memory")
 
 
 def run_in_python(given: "bytes | None") -> None:
     """Become a Python that runs the plugin by itself, with the stdin that was read already."""
     if given is not None:
-        file = posix.memfd_create("stdin", 0)
-        write_all(file, given)
-        posix.lseek(file, 0, 0)
-        posix.dup2(file, 0)
+        restore_input(given)
     code = f"from cni_plugins.skeleton import run; run('{TYPE}')"
     try:
         posix.execve(INTERPRETER, [INTERPRETER, "-I", "-c", code], environment)
@@ -46,11 +69,14 @@ def run_in_python(given: "bytes | None") -> None:
 
 def read_input() -> bytes:
     parts, size = [], 0
-    while part := posix.read(0, 1 << 16):
-        parts.append(part)
-        size += len(part)
-        if size > STDIN_LIMIT:
-            fail(6, "network configuration: larger than 4 MiB")
+    try:
+        while part := posix.read(0, 1 << 16):
+            parts.append(part)
+            size += len(part)
+            if size > STDIN_LIMIT:
+                fail(6, "network configuration: larger than 4 MiB")
+    except OSError:
+        fail(5, "the configuration could not be read from stdin")
     return b"".join(parts)
 
 
@@ -86,24 +112,29 @@ def descriptors() -> bytes:
     return b"".join(one.to_bytes(4, sys.byteorder) for one in files)
 
 
-def request(given: bytes) -> bytes:
-    strings = [TYPE.encode()]
-    strings += [key + b"=" + value for key, value in environment.items()]
-    sent = [one for one in strings[1:] if one.decode("utf-8", "surrogateescape").startswith(SENT)]
-    body = b"".join(one + b"\0" for one in [*strings[:1], *sent, b""]) + given
-    return b"PWR1" + len(body).to_bytes(4, "little") + body
+def variables() -> bytes:
+    """Return what the request says before stdin: the type and the environment, up to an empty string."""
+    pairs = [key + b"=" + value for key, value in environment.items()]
+    sent = b"".join(pair + b"\0" for pair in pairs if pair.startswith(SENT))
+    if len(TYPE) + 1 + len(sent) > VARIABLES_LIMIT - 8:  # launcher.c counts the header too
+        fail(4, "the environment is larger than 128 KiB")
+    return TYPE.encode() + b"\0" + sent + b"\0"
 
 
-def ask(agent: "_socket.socket", data: bytes) -> bytes:
-    """Send the request and return all that comes back; b"" if the agent goes away."""
+def ask(agent: "_socket.socket", body: bytes) -> bytes:
+    """Send the request and return what comes back, no more than an answer may be; b"" if nothing does."""
+    data = b"PWR1" + len(body).to_bytes(4, "little") + body
+    end = time.monotonic() + DEADLINE
     try:
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors())]
         if rest := data[agent.sendmsg([data], rights) :]:  # sending nothing fails where it has answered
             agent.sendall(rest)
-        parts = []
-        while part := agent.recv(1 << 16):
+        parts, size = [], 0
+        while size <= ANSWER_LIMIT and (part := agent.recv(1 << 16)):
             parts.append(part)
-        return b"".join(parts)
+            size += len(part)
+            agent.settimeout(max(end - time.monotonic(), 0.001))  # 0 would mean: do not wait at all
+        return b"".join(parts) if size <= ANSWER_LIMIT else b""
     except TimeoutError:
         fail(11, "try again later: podwire's node agent did not answer in 150 s")
     except OSError:  # it died: the answer will be our own
@@ -112,13 +143,18 @@ def ask(agent: "_socket.socket", data: bytes) -> bytes:
 
 
 def main() -> None:
+    open_standard_files()
     command = environment.get(b"CNI_COMMAND", b"")
-    agent = connect() if command and environment.get(b"PODWIRE_AGENT") != b"never" else None
+    if not command or environment.get(b"PODWIRE_AGENT") == b"never":
+        run_in_python(None)
+        return
+    said = variables()
+    agent = connect()
     if agent is None:
         run_in_python(None)
         return
     given = b"" if command == b"VERSION" else read_input()
-    answer = ask(agent, request(given))
+    answer = ask(agent, said + given)
     status, out, err = (int.from_bytes(answer[at : at + 4], "little") for at in (4, 8, 12))
     if answer[:4] != b"PWA1" or len(answer) != 16 + out + err or status == NOT_SERVED:
         run_in_python(given)

@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from socket import AF_UNIX
+from socket import socket as Socket  # `socket` is a fixture here
 from typing import Any
 
 import pytest
@@ -118,3 +120,20 @@ def test_an_inherited_descriptor_is_closed() -> None:
     assert writer in background._inherited() and reader not in background._inherited()
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_none_is_started_beside_one_that_listens(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_alive: bool
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(os, "posix_spawn", lambda *a, **k: started.append(a))
+    path = tmp_path / "agent.sock"
+    with Socket(AF_UNIX) as listener:
+        listener.bind(str(path))
+        if is_alive:  # else it is what a killed agent leaves
+            listener.listen()
+
+        background.start_agent({"PODWIRE_SOCKET": str(path)})
+
+    assert bool(started) is not is_alive
