@@ -130,9 +130,7 @@ def test_an_answer_that_is_too_large_is_none(listener: socket.socket, tmp_path: 
     done = call(install(tmp_path, kind))
     thread.join()
 
-    assert done.returncode == 1 and json.loads(done.stdout)["code"] == 6, (
-        "it read the empty stdin itself"
-    )
+    assert done.returncode == 1 and json.loads(done.stdout)["code"] == 6, "it read the empty stdin itself"
 
 
 @pytest.mark.parametrize("kind", KINDS)
