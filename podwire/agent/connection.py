@@ -40,6 +40,11 @@ class Connection:
         """Return the socket's descriptor, for a selector."""
         return self.caller.fileno()
 
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether not a byte has come: somebody only looked whether an agent is here."""
+        return not self._data
+
     def peer_uid(self) -> int:
         """Return the caller's user."""
         raw = self.caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

@@ -161,8 +161,9 @@ class Server:
             self._forget(selector, connection)
             request = connection.request()
         except ProtocolError as error:
-            log.info("a caller was turned away: %s", error)
-            self.counters.reject("no request")
+            if not connection.is_silent:
+                log.info("a caller was turned away: %s", error)
+                self.counters.reject("no request")
             self._forget(selector, connection)
             connection.close()
             return
