@@ -1,7 +1,8 @@
 """Who is measured, and where: plugins executed as a runtime does, each contender on a host of its own.
 
-A host is a network namespace; the machine's own is never touched. What is timed is one thing for all: from
-before the plugin's process is made until it has ended, its stdin and stdout being files in memory.
+A host is a network namespace and a folder of addresses; the machine's own are never touched. What is timed
+is one thing for all: from before the plugin's process is made until it has ended, its stdin and stdout being
+files in memory.
 """
 
 from __future__ import annotations
@@ -35,13 +36,15 @@ Json = dict[str, Any]
 
 @dataclass
 class Host:
-    """One host: its namespace, and the plugins that are called on it. Times are in milliseconds."""
+    """One host: its namespace and addresses, and the plugins called on it. Times are in milliseconds."""
 
     name: str
     cni_path: Path
     netns: int
+    data_dir: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     results: dict[str, Json] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)  # verbs, as they were called
 
     def add(self, pod: str, chain: Sequence[Json]) -> float:
         """Run a chain's ADDs for a pod; return how long its plugins took together."""
@@ -61,10 +64,13 @@ class Host:
 
     def _run(self, verb: str, body: Json, pod: str) -> tuple[float, bytes]:
         executable = self.cni_path / body["type"]
+        if "ipam" in body:
+            body = body | {"ipam": body["ipam"] | {"dataDir": str(self.data_dir)}}
         variables = {
             "CNI_COMMAND": verb, "CNI_CONTAINERID": pod, "CNI_NETNS": f"/run/netns/{pod}",
             "CNI_IFNAME": "eth0", "CNI_PATH": str(self.cni_path), "PATH": os.environ["PATH"],
         }  # fmt: skip
+        self.calls.append(verb)
         took, status, said = execute([str(executable)], variables | dict(self.environment), body)
         if status != 0:
             raise RuntimeError(f"{self.name}: {verb} by {executable}: {said.decode()}")
@@ -118,22 +124,29 @@ def plain_host(name: str, cni_path: Path, environment: Mapping[str, str] | None 
     try:
         with inside(netns):
             subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        yield Host(name, cni_path, netns, environment or {})
+        data_dir = Path("/var/lib/cni", f"bench-{time.monotonic_ns()}")
+        yield Host(name, cni_path, netns, data_dir, environment or {})
     finally:
         os.close(netns)
 
 
 @contextmanager
 def agent_host(cni_path: Path) -> Iterator[Host]:
-    """Make a host with an agent of its own."""
+    """Make a host with an agent of its own, which ends with this process, however that ends.
+
+    Raises:
+        RuntimeError: some call was not served by it: what was timed is something else, then.
+    """
     socket = Path("/run/podwire", f"bench-{time.monotonic_ns()}", "agent.sock")
     with plain_host("ours", cni_path, {"PODWIRE_SOCKET": str(socket)}) as host:
-        command = [sys.executable, "-I", "-m", "podwire", "agent", "--socket", str(socket)]
+        command = ["setpriv", "--pdeathsig", "TERM", sys.executable]
+        command += ["-I", "-m", "podwire", "agent", "--socket", str(socket)]
         with inside(host.netns):
             agent = subprocess.Popen(command)
         try:
             _wait_for(socket, agent)
             yield host
+            _check_served(host)
         finally:
             agent.terminate()
             agent.wait()
@@ -170,6 +183,12 @@ def pods(names: Sequence[str]) -> Iterator[None]:
 
 def _batch(lines: Iterator[str]) -> None:
     subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True)
+
+
+def _check_served(host: Host) -> None:
+    served = sum(one["number"] for one in agent_status(host)["requests"])
+    if served != len(host.calls):
+        raise RuntimeError(f"{host.name}: {len(host.calls)} calls, of which the agent served {served}")
 
 
 def _wait_for(socket: Path, agent: subprocess.Popen[bytes]) -> None:
