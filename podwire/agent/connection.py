@@ -94,13 +94,15 @@ class Connection:
             os.close(self.descriptors.pop())
 
     def _receive(self) -> bytes:
-        data, control, _, _ = self.caller.recvmsg(READ_SIZE, _CONTROL_SIZE, socket.MSG_CMSG_CLOEXEC)
+        data, control, flags, _ = self.caller.recvmsg(READ_SIZE, _CONTROL_SIZE, socket.MSG_CMSG_CLOEXEC)
         for level, kind, content in control:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 whole = len(content) - len(content) % 4
                 self.descriptors += struct.unpack(f"={whole // 4}i", content[:whole])
         while len(self.descriptors) > DESCRIPTORS:
             os.close(self.descriptors.pop())
+        if flags & socket.MSG_CTRUNC:  # this process may open no more: what is missing must not be guessed
+            raise ProtocolError("not every descriptor could be taken")
         return data
 
     def _is_whole(self) -> bool:

@@ -32,6 +32,7 @@ class Job:
     deadline: float
     is_taken: bool = False
     is_answered: bool = False
+    is_replaced: bool = False  # its thread has a successor, and ends with it
     _lock: Lock = field(default_factory=Lock)
 
     def answer(self, reply: Reply) -> bool:
@@ -41,6 +42,18 @@ class Job:
                 return False
             self.is_answered = True
         return self.connection.answer(reply)
+
+    def answer_late(self, reply: Reply) -> None:
+        """Answer for the thread that has not: so short an answer fits into the socket's buffer."""
+        with self._lock:
+            if not self.is_answered:
+                self.is_answered = True
+                self.connection.answer(reply)
+
+    def close(self) -> None:
+        """Close the caller's connection, but not in the middle of a late answer."""
+        with self._lock:
+            self.connection.close()
 
 
 class AttachmentLocks:
@@ -81,7 +94,7 @@ class Pool:
     def __init__(
         self,
         serve: Callable[[Job], Reply],
-        take_back: Callable[[Request], None],
+        take_back: Callable[[Job], None],
         *,
         workers: int,
         queue: int,
@@ -132,13 +145,17 @@ class Pool:
         with self._lock:
             late = [job for job in self._jobs if job.deadline <= now and not job.is_answered]
         for job in late:
-            is_at_work = job.is_taken
-            job.answer(reply)
-            with self._lock:
-                replaces = is_at_work and self.surplus < STUCK_LIMIT
-                self.surplus += replaces
-            if replaces:
+            job.answer_late(reply)
+        for job in late:
+            if self._is_to_be_replaced(job):
                 self._start_thread()
+
+    def _is_to_be_replaced(self, job: Job) -> bool:
+        """Tell whether a late job's thread needs a successor; from then on it has one."""
+        with self._lock:
+            job.is_replaced = job.is_taken and job in self._jobs and self.surplus < STUCK_LIMIT
+            self.surplus += job.is_replaced
+        return job.is_replaced
 
     def stop(self) -> None:
         """Let the threads end when the queue is empty."""
@@ -154,27 +171,27 @@ class Pool:
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
-            job.is_taken = True
+            with self._lock:
+                job.is_taken = True
             if not job.is_answered:
                 self._run(job)
-            job.connection.close()
-            was_late = job.is_answered and job.deadline <= time.monotonic()
+            job.close()
             with self._lock:
                 self._jobs.discard(job)
-                ends = was_late and self.surplus > 0
-                if ends:
-                    self.surplus -= 1
-                    self._threads -= 1
+                self.surplus -= job.is_replaced
+                self._threads -= job.is_replaced
             self._done()
-            if ends:  # its successor is at work already
+            if job.is_replaced:  # its successor is at work already
                 return
 
     def _run(self, job: Job) -> None:
         try:
             with self._locks.hold(job.request):
+                if job.is_answered:  # it was late before it could begin: whoever asked may have asked again
+                    return
                 reply = self._serve(job)
                 if not job.answer(reply) and _attached(job.request, reply):
-                    self._take_back(job.request)
+                    self._take_back(job)
         except Exception:
             log.exception("a request of %s failed in the agent itself", job.request.plugin)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from linuxnet.netns import OWN_NETNS
 from podwire.agent.counters import Counters
 from podwire.agent.jobs import Job
 from podwire.agent.protocol import NOT_SERVED, STATUS, Reply, Request
+
+log = logging.getLogger("podwire.agent")
 
 _VERBS = frozenset(one.value for one in Verb)
 
@@ -45,19 +48,21 @@ class Serving:
         if not descriptors or not os.path.samestat(os.fstat(descriptors[0]), self._netns):
             self._counters.reject("another network namespace")
             return Reply(NOT_SERVED)
-        if request.plugin not in PLUGIN_TYPES:
+        if request.plugin not in PLUGIN_TYPES or _sees_other_mounts(job):
             return Reply(NOT_SERVED)
         started = time.monotonic()
-        reply, code = self._answer(request, descriptors[1] if len(descriptors) > 1 else None)
+        reply, code = self._answer(request, _container(job))
         verb = request.environment.get("CNI_COMMAND", "")
         known = verb if verb in _VERBS else "?"
         self._counters.count(known, request.plugin, code, time.monotonic() - started)
         return reply
 
-    def take_back(self, request: Request) -> None:
+    def take_back(self, job: Job) -> None:
         """Undo an ADD whose answer nobody heard."""
-        variables = dict(request.environment) | {"CNI_COMMAND": Verb.DEL.value}
-        self._answer(replace(request, environment=variables), None)
+        variables = dict(job.request.environment) | {"CNI_COMMAND": Verb.DEL.value}
+        reply, code = self._answer(replace(job.request, environment=variables), _container(job))
+        if code:
+            log.error("an ADD nobody waited for is not taken back: %s", reply.stdout.decode())
         self._counters.reject("ADD taken back: its caller had gone")
 
     def _answer(self, request: Request, netns: int | None) -> tuple[Reply, int]:
@@ -74,7 +79,19 @@ class Serving:
             memory=self.memory,
         )
         code = given.error.code if given.error else 0
-        return Reply(given.status, given.stdout.encode(), "".join(said).encode()), code
+        warnings = "".join(said).encode("utf-8", "backslashreplace")  # variables may be any bytes
+        return Reply(given.status, given.stdout.encode(), warnings), code
+
+
+def _container(job: Job) -> int | None:
+    """Return the container's namespace, if its caller could open it."""
+    return next(iter(job.connection.descriptors[1:]), None)
+
+
+def _sees_other_mounts(job: Job) -> bool:
+    """Tell whether CNI_NETNS is there for us and was not for the caller: what is there is another's."""
+    path = job.request.environment.get("CNI_NETNS", "")
+    return _container(job) is None and os.path.exists(path)  # noqa: PTH110 - keeps no string of a pod
 
 
 def try_again_later(why: str) -> Reply:

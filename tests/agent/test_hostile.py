@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import json
 import os
 import resource
 import socket
@@ -18,7 +19,8 @@ import pytest
 import podwire.agent.server as server_module
 from linuxnet.netns import OWN_NETNS
 from podwire.agent.client import ask
-from podwire.agent.protocol import HEADER, Request, encode_request
+from podwire.agent.connection import Connection
+from podwire.agent.protocol import HEADER, ProtocolError, Request, encode_request
 from podwire.agent.status import process_facts
 from tests.agent.conftest import BRIDGE, SOCKET, Caller
 
@@ -161,6 +163,35 @@ def test_descriptors_with_every_byte_are_closed(caller: Caller) -> None:
         assert one.recv(4) == b"PWA1"
     os.close(here)
     assert answers(caller) and open_files(caller) == before
+
+
+def test_half_of_the_descriptors_are_no_guess_at_the_others(host: None) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    here = os.open(OWN_NETNS, os.O_RDONLY)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ours, contextlib.closing(Connection(theirs)) as connection:
+        socket.send_fds(ours, [encode_request(VERSION)], [here, here])
+        free = os.dup(here)  # the lowest number that is free
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, limits[1]))  # so that one more may be opened
+        try:
+            with pytest.raises(ProtocolError, match="not every descriptor"):
+                connection.read()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert connection.descriptors == [free]
+    os.close(here)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(free)
+
+
+def test_variables_may_be_any_bytes(caller: Caller) -> None:
+    caller.environment["CNI_ARGS"] = "IgnoreUnknown=1;K\udcff=\udcfe"
+    caller.environment["CNI_CONTAINERID"] = "\udcff"
+    for verb in ("ADD", "DEL", "CHECK", "\udcff"):
+        reply = caller.ask(verb, BRIDGE, None)
+        assert reply.status == 1 and json.loads(reply.stdout)["code"] == 4
 
 
 def test_a_caller_that_leaves_in_the_middle_harms_nobody(caller: Caller) -> None:
