@@ -167,32 +167,6 @@ def test_an_add_nobody_waits_for_is_taken_back(caller: Caller, pod: MakePod, slo
     assert caller.server.counters.rejected["ADD taken back: its caller had gone"] == 1
 
 
-def test_a_device_comes_back_when_its_add_is_taken_back(
-    caller: Caller, pod: MakePod, slow_ipam: SlowIpam
-) -> None:
-    """Out of the namespace that the caller had opened: the agent may not know its path."""
-    run(["ip", "link", "add", "nic0", "type", "dummy"])
-    one = pod("one")
-    variables = {
-        "CNI_COMMAND": "ADD", "CNI_PATH": str(caller.path), "CNI_CONTAINERID": "one", "CNI_IFNAME": "eth0",
-        "CNI_NETNS": "/a/path/that/only/the/caller/has",
-    }  # fmt: skip
-    device = NET | {"type": "host-device", "device": "nic0", "ipam": {"type": "slow"}}
-    opened = [os.open(path, os.O_RDONLY) for path in (OWN_NETNS, one.netns)]
-    with socket.socket(socket.AF_UNIX) as gone:
-        gone.connect(str(SOCKET))
-        request = encode_request(Request("host-device", variables, json.dumps(device).encode()))
-        socket.send_fds(gone, [request], opened)
-        slow_ipam.wait_begun()
-    slow_ipam.let_go()
-
-    assert caller.ask("DEL", device, one) == Reply(0), "it comes after the taking back"
-    assert "nic0" in [link["ifname"] for link in ip_json("link")]
-    assert caller.server.counters.rejected["ADD taken back: its caller had gone"] == 1
-    for descriptor in opened:
-        os.close(descriptor)
-
-
 def test_a_stop_finishes_what_is_at_work(caller: Caller, pod: MakePod, slow_ipam: SlowIpam) -> None:
     adding, added = in_background(lambda: caller.ask("ADD", SLOW, pod("one")))
     slow_ipam.wait_begun()
