@@ -111,10 +111,11 @@ def _only_one(lock: Path) -> Iterator[None]:
     except OSError as error:
         raise CniError(IO_FAILURE, f"{lock}: {error.strerror}") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"another agent serves in {lock.parent}") from None
         yield
-    except BlockingIOError:
-        raise AlreadyRunning(f"another agent serves {lock.with_name('agent.sock')}") from None
     finally:
         os.close(descriptor)
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn, UnixStreamServer
-from threading import Thread
+from threading import BoundedSemaphore, Thread
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from cni_spec.errors import IO_FAILURE, CniError
 from podwire.agent.counters import BUCKETS, Counters, Duration
 from podwire.agent.gauges import count_elements, count_links, free_addresses
 from podwire.agent.server import Server
 from podwire.agent.status import process_facts
+
+CALLERS = 8  # at once; a scraper is one
+
+log = logging.getLogger("podwire.agent")
 
 
 class AgentCollector(Collector):
@@ -87,13 +94,47 @@ def _rejected(seen: Counters) -> Metric:
     return family
 
 
-class _TcpServer(ThreadingMixIn, TCPServer):
+class _Bounded(ThreadingMixIn):
+    """A thread a caller, and no more than a few: a port of loopback is every user's to call."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._free = BoundedSemaphore(CALLERS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve, or hang up if too many are being served."""
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)  # type: ignore[attr-defined]
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve in a thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of a scrape that failed, as of anything else here."""
+        log.info("a scrape of the metrics failed", exc_info=True)
+
+
+class _TcpServer(_Bounded, TCPServer):
     allow_reuse_address = True
-    daemon_threads = True
 
 
-class _UnixServer(ThreadingMixIn, UnixStreamServer):
-    daemon_threads = True
+class _Tcp6Server(_TcpServer):
+    address_family = socket.AF_INET6
+
+
+class _UnixServer(_Bounded, UnixStreamServer):
+    def server_close(self) -> None:
+        """Close, and let nobody call where nobody is."""
+        super().server_close()
+        Path(str(self.server_address)).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -134,11 +175,18 @@ def _handler(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
 
 
 def _open(listen: str, handler: type[BaseHTTPRequestHandler]) -> TCPServer:
-    if listen.startswith("unix:"):
-        path = Path(listen.removeprefix("unix:"))
-        path.unlink(missing_ok=True)
-        return _UnixServer(str(path), handler)
-    host, _, port = listen.rpartition(":")
-    if ":" in host:
-        _TcpServer.address_family = socket.AF_INET6
-    return _TcpServer((host.strip("[]"), int(port)), handler)
+    try:
+        if listen.startswith("unix:"):
+            return _open_unix(Path(listen.removeprefix("unix:")), handler)
+        host, _, port = listen.rpartition(":")
+        made = _Tcp6Server if ":" in host else _TcpServer
+        return made((host.strip("[]"), int(port)), handler)
+    except OSError as error:
+        reason = error.strerror or error
+        raise CniError(IO_FAILURE, f"metrics cannot be served at {listen}: {reason}") from error
+
+
+def _open_unix(path: Path, handler: type[BaseHTTPRequestHandler]) -> TCPServer:
+    if path.is_socket():  # a killed agent's: this one alone holds the agent's lock
+        path.unlink()
+    return _UnixServer(str(path), handler)
