@@ -66,6 +66,9 @@ class Grain:
         return f"{plain}_{bits}" if bits else plain
 
 
+UNEVEN = Grain()
+
+
 @dataclass(frozen=True)
 class Admitted:
     """One element of a set of nodes; `last` b"" where the set has no intervals."""
@@ -117,18 +120,21 @@ class TunnelGuard:
         seen = Counter(nft.read_name(body, nft.NFTA_RULE_CHAIN) for body in found)
         return seen == _rule_counts()
 
-    def load(self, wanted: Boundaries, grain: Grain, nodes: Iterable[Admitted] = ()) -> None:
+    def load(
+        self, wanted: Boundaries, grain: Grain, nodes: Iterable[Admitted] = (), *, is_new: bool = False
+    ) -> None:
         """Write rules and boundaries anew, in one transaction that keeps the sets of nodes.
 
-        `nodes` are put into the sets in the same transaction: what a table of another grain must start with.
+        `is_new`: whatever there was goes, and the sets begin with `nodes`, still in one transaction; so a
+        table of another grain takes over without a gap.
 
         Raises:
             KernelError: nft refused it; its words are kept.
         """
         text = text_of(grain)
-        self._nft.run(
-            "\n".join([*_emptying(text), text, *_boundary_elements(wanted), *_node_elements(nodes)])
-        )
+        table = f"inet {NFT_OVERLAY_TABLE}"
+        before = [f"add table {table}", f"delete table {table}"] if is_new else _emptying(text)
+        self._nft.run("\n".join([*before, text, *_boundary_elements(wanted), *_node_elements(nodes)]))
 
     def seen(self, grain: Grain) -> set[Admitted]:
         """Return the nodes' elements that are there: a dump, O(nodes)."""

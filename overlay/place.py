@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from overlay.record import Mode
+from overlay.record import Mode, Offer
 from overlay.subnet import Subnet
 
 
@@ -45,21 +45,28 @@ class Path:
     mtu: int = 0
 
 
-UNKNOWN = Path()
+UNKNOWN = Path()  # before anything was asked
+
+
+TunnelKey = tuple[Mode, int, int, int]  # mode, outer family, UDP port, VNI
 
 
 @dataclass(frozen=True)
 class Place:
-    """This node. Tunnels by (mode, outer family), uplinks by family."""
+    """This node. Tunnels by mode, outer family, port and VNI; uplinks by family.
+
+    `port`: the UDP port of VXLAN where a record names none, as flannel's do.
+    """
 
     key: str
     node: str
     subnets: tuple[Subnet, ...]
     networks: tuple[Subnet, ...]
-    tunnels: Mapping[tuple[Mode, int], Tunnel] = field(default_factory=dict)
+    tunnels: Mapping[TunnelKey, Tunnel] = field(default_factory=dict)
     uplinks: Mapping[int, Uplink] = field(default_factory=dict)
     is_direct: bool = False  # plain routes where they work
     has_blackhole: bool = True
+    port: int = 8472
     keys: frozenset[str] = frozenset()  # of all its leases, the blocks it took later too
 
     def public(self, version: int) -> str:
@@ -67,6 +74,13 @@ class Place:
         uplink = self.uplinks.get(version)
         return uplink.address if uplink else ""
 
+    def tunnel(self, offer: Offer, outer: int) -> Tunnel | None:
+        """Return the device that speaks to an offer over an outer family."""
+        return self.tunnels.get((offer.mode, outer, offer.port or self.port, offer.vni))
+
     def owns(self, key: str) -> bool:
         """Tell whether a lease is this node's."""
         return key == self.key or key in self.keys
+
+
+UNPLACED = Place("", "", (), ())  # before the node knows where it stands

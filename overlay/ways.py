@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from linuxnet.forwarding_entries import (
@@ -33,7 +33,7 @@ IPV6_METRIC = 1024  # of a route; what the kernel chooses itself, and flannel's 
 
 @dataclass(frozen=True)
 class Way:
-    """How an inner family reaches a node; `tunnel` None: plain routes over `index`. `mtu` in bytes, inside."""
+    """How an inner family reaches a node; `tunnel` None: plain routes over `index`. `mtu` in bytes inside."""
 
     mode: Mode
     outer: int
@@ -87,18 +87,26 @@ def way_to(place: Place, record: NodeRecord, version: int, path: Path = UNKNOWN)
         return Way(Mode.DIRECT, version, uplink.index, limit)
     for offer in record.offers:
         for outer in (version, 10 - version):
-            tunnel = place.tunnels.get((offer.mode, outer))
-            if tunnel is not None and _is_reachable(record, offer, outer) and tunnel.vni == offer.vni:
+            tunnel = place.tunnel(offer, outer)
+            if tunnel is not None and _is_reachable(record, offer, outer):
                 return Way(offer.mode, outer, tunnel.index, _limit(tunnel, record, path), tunnel, offer)
     return None
 
 
 def entries_of(
-    place: Place, record: NodeRecord, numbers: NexthopNumbers, path: Path = UNKNOWN
+    place: Place,
+    record: NodeRecord,
+    numbers: NexthopNumbers,
+    path_by: Callable[[int], Path] = lambda version: UNKNOWN,
 ) -> tuple[Entry, ...]:
-    """Return what leads to a node, in the order it must be made; () if nothing can."""
+    """Return what leads to a node, in the order it must be made; () if nothing can.
+
+    `path_by` tells what is known of the path of an inner family (4 or 6).
+    """
     return tuple(
-        entry for subnet in record.subnets for entry in _subnet_entries(place, record, subnet, numbers, path)
+        entry
+        for subnet in record.subnets
+        for entry in _subnet_entries(place, record, subnet, numbers, path_by(subnet.version))
     )
 
 
