@@ -61,11 +61,7 @@ def listening(path: Path) -> Iterator[socket.socket]:
             yield passed
         return
     with _only_one(path.with_name("agent.lock")), _bound(path) as listener:
-        made = path.stat().st_ino
-        try:
-            yield listener
-        finally:
-            _unlink_if(path, made)
+        yield listener
 
 
 def _beat(interval: float | None) -> Callable[[], None]:
@@ -120,16 +116,32 @@ def _only_one(lock: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+class _OwnListener(socket.socket):
+    """A listener whose file goes with it, as long as that is ours; whoever closes it closes both."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.path = path
+        self.inode = 0  # of the file, once it is made
+
+    def close(self) -> None:
+        """Unlink, then close: a launcher that finds the file finds somebody."""
+        if self.fileno() >= 0:
+            _unlink_if(self.path, self.inode)
+        super().close()
+
+
 @contextmanager
 def _bound(path: Path) -> Iterator[socket.socket]:
     """Bind under a name of our own, then take the name that launchers know: it is never half made."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as listener:
+    with _OwnListener(path) as listener:
         try:
             draft.unlink(missing_ok=True)
             listener.bind(str(draft))
             draft.chmod(SOCKET_MODE)
             listener.listen(BACKLOG)
+            listener.inode = draft.stat().st_ino
             draft.rename(path)
         except OSError as error:
             draft.unlink(missing_ok=True)

@@ -54,6 +54,7 @@ class Server:
             one.setblocking(False)
         self._reading: dict[int, Connection] = {}
         self._stop_at: float | None = None
+        self._is_accepting = False
         self._last_request = time.monotonic()
         self.pool = Pool(
             self.serving.serve,
@@ -80,9 +81,9 @@ class Server:
         """Serve until stopped, or idle for long enough."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake_out, selectors.EVENT_READ, self._drain)
-            selector.register(self._listener, selectors.EVENT_READ, partial(self._accept, selector))
             try:
-                while not self._is_over(selector):
+                while not self._is_over():
+                    self._tend_listener(selector)
                     for key, _ in selector.select(self._timeout()):
                         key.data()
                     self._turn_out_slow(selector)
@@ -101,11 +102,9 @@ class Server:
         self._wake_in.close()
         self._wake_out.close()
 
-    def _is_over(self, selector: selectors.BaseSelector) -> bool:
+    def _is_over(self) -> bool:
         now = time.monotonic()
         if self._stop_at is not None:
-            if self._listener.fileno() in selector.get_map():
-                selector.unregister(self._listener)
             return (self.pool.is_idle() and not self._reading) or now >= self._stop_at
         is_unused = self.pool.is_idle() and not self._reading
         return self._idle > 0 and is_unused and now - self._last_request >= self._idle
@@ -127,6 +126,16 @@ class Server:
                 pass
         except BlockingIOError:  # empty
             return
+
+    def _tend_listener(self, selector: selectors.BaseSelector) -> None:
+        """Accept until told to stop; then close, so that callers see at once that nobody is here for them."""
+        is_wanted = self._stop_at is None
+        if is_wanted and not self._is_accepting:
+            selector.register(self._listener, selectors.EVENT_READ, partial(self._accept, selector))
+        elif self._is_accepting and not is_wanted:
+            selector.unregister(self._listener)
+            self._listener.close()
+        self._is_accepting = is_wanted
 
     def _accept(self, selector: selectors.BaseSelector) -> None:
         for _ in range(ACCEPTS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,3 +125,10 @@ def in_background(act: Callable[[], object]) -> tuple[threading.Thread, list[Any
     thread = threading.Thread(target=lambda: found.append(act()), daemon=True)
     thread.start()
     return thread, found
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread or process is about to do; fail if it does not."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be"

@@ -16,8 +16,9 @@ from linuxnet.netns import OWN_NETNS
 from linuxnet.scratch import open_scratch_netns
 from podwire.agent.client import ask
 from podwire.agent.protocol import NOT_SERVED, STATUS, Reply, Request, encode_request
+from podwire.agent.server import Server
 from podwire.agent.settings import AgentSettings
-from tests.agent.conftest import BRIDGE, NET, SOCKET, Caller, SlowIpam, in_background
+from tests.agent.conftest import BRIDGE, NET, SOCKET, Caller, SlowIpam, in_background, wait_until
 from tests.calls import Container, dump, ip_json, run
 
 MakePod = Callable[[str], Container]
@@ -176,6 +177,37 @@ def test_a_stop_finishes_what_is_at_work(caller: Caller, pod: MakePod, slow_ipam
 
     adding.join(10)
     assert added[0].status == 0
+
+
+def test_who_calls_during_a_stop_sees_at_once_that_nobody_is_here(
+    caller: Caller, pod: MakePod, slow_ipam: SlowIpam
+) -> None:
+    adding, added = in_background(lambda: caller.ask("ADD", SLOW, pod("one")))
+    slow_ipam.wait_begun()
+
+    caller.server.stop()
+    wait_until(lambda: not SOCKET.exists())
+
+    with pytest.raises(FileNotFoundError):
+        caller.ask("VERSION", BRIDGE, None)
+    slow_ipam.let_go()
+    adding.join(10)
+    assert added[0].status == 0
+
+
+def test_a_stop_leaves_systemds_socket_and_who_waits_there_to_the_next_agent(host: None) -> None:
+    with socket.socket(socket.AF_UNIX) as systemds, socket.socket(socket.AF_UNIX) as waiting:
+        systemds.bind(str(SOCKET))
+        systemds.listen()
+        server = Server(systemds.dup(), AgentSettings())
+        waiting.connect(str(SOCKET))
+        server.stop()
+        server.run()
+
+        successor, _ = systemds.accept()
+        with successor:
+            successor.sendall(b"here")
+        assert waiting.recv(4) == b"here" and SOCKET.exists()
 
 
 class TestADeadline:
