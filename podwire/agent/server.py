@@ -72,6 +72,10 @@ class Server:
             if error.errno not in (errno.EAGAIN, errno.EBADF):
                 raise
 
+    def waker(self) -> socket.socket:
+        """Return a socket that is the caller's to close: a byte written to it is a `wake`."""
+        return self._wake_in.dup()
+
     def stop(self) -> None:
         """End when the requests at work are done; from any thread, or a signal handler."""
         self._stop_at = time.monotonic() + STOP_DEADLINE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import select
@@ -107,6 +108,17 @@ def test_a_signal_ends_it_and_the_socket_goes(start: Start, told: Notifications,
     assert agent.wait(20) == 0 and not SOCKET.exists()
 
 
+def test_a_signal_that_does_not_interrupt_the_loop_ends_it_too(start: Start, told: Notifications) -> None:
+    agent = start()
+    told.wait("READY=1")
+    worker = max(int(path.name) for path in Path(f"/proc/{agent.pid}/task").iterdir())
+
+    assert ctypes.CDLL(None).tgkill(agent.pid, worker, signal.SIGTERM) == 0
+
+    told.wait("STOPPING=1")
+    assert agent.wait(20) == 0
+
+
 def test_after_a_kill_another_takes_its_place(start: Start, told: Notifications) -> None:
     first = start()
     told.wait("READY=1")
@@ -128,6 +140,32 @@ def test_the_second_of_two_leaves(start: Start, told: Notifications) -> None:
     assert second.wait(20) == 1 and b"another agent serves" in second.communicate()[1]
     assert silent.wait(20) == 0 and silent.communicate()[1] == b""
     assert status() == first.pid
+
+
+def test_a_socket_that_another_listens_on_is_not_taken(start: Start) -> None:
+    with socket.socket(socket.AF_UNIX) as systemds:
+        systemds.bind(str(SOCKET))
+        systemds.listen()
+        inode = SOCKET.stat().st_ino
+
+        by_hand = start()
+        assert by_hand.wait(20) == 1 and b"podwire-agent.socket" in by_hand.communicate()[1]
+        silent = start("--background")
+        assert silent.wait(20) == 0 and silent.communicate()[1] == b""
+        assert SOCKET.stat().st_ino == inode
+
+
+def test_its_folders_are_open_to_all_whatever_the_mask(
+    start: Start, told: Notifications, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run" / "podwire"
+    tmp_path.chmod(0o700)
+
+    start("--socket", str(folder / "agent.sock"), before=("sh", "-c", 'umask 077; exec "$0" "$@"'))
+
+    told.wait("READY=1")
+    modes = [path.stat().st_mode & 0o777 for path in (folder, folder.parent, tmp_path)]
+    assert modes == [0o755, 0o755, 0o700]
 
 
 def test_it_leaves_when_nobody_calls(start: Start, told: Notifications) -> None:
