@@ -243,12 +243,27 @@ class TestAFullQueue:
         slow_ipam.wait_begun()
         with socket.socket(socket.AF_UNIX) as queued:
             queued.connect(str(SOCKET))
-            queued.sendall(encode_request(Request(STATUS, {}, b"")))  # comes first, so it is read first
+            queued.sendall(encode_request(Request("bridge", {}, b"")))  # comes first, so it is read first
             turned_away = caller.ask("VERSION", BRIDGE, None)
             slow_ipam.let_go()
             adding.join(10)
             assert json.loads(turned_away.stdout)["code"] == 11
             assert added[0].status == 0 and queued.recv(4) == b"PWA1"
+
+    def test_is_no_reason_not_to_tell_the_status(
+        self, caller: Caller, pod: MakePod, slow_ipam: SlowIpam
+    ) -> None:
+        adding, _ = in_background(lambda: caller.ask("ADD", SLOW, pod("one")))
+        slow_ipam.wait_begun()
+        with socket.socket(socket.AF_UNIX) as queued:
+            queued.connect(str(SOCKET))
+            queued.sendall(encode_request(Request("bridge", {}, b"")))
+
+            seen = json.loads(ask(SOCKET, Request(STATUS, {}, b""), timeout=5).stdout)
+
+            assert (seen["busy"], seen["queue"]) == (1, 1)
+        slow_ipam.let_go()
+        adding.join(10)
 
 
 def test_the_status_tells_what_was_done(caller: Caller, pod: MakePod) -> None:
