@@ -14,13 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from cni_spec.errors import CniError
 from linuxnet.netns import OWN_NETNS
 from podwire.agent.client import ask
-from podwire.agent.metrics import serving_metrics
 from podwire.agent.protocol import STATUS, Request
 from podwire.agent.settings import AgentSettings, read_settings
 from podwire.main import app
@@ -28,7 +26,6 @@ from tests.agent.conftest import BRIDGE, SOCKET, Caller
 from tests.calls import Container
 
 AGENT = [sys.executable, "-I", "-m", "podwire", "agent"]
-LABELS = ("verb", "plugin", "code", "network", "pool", "le")
 ACTIVATE = """
 import os, sys, socket
 listener = socket.socket(socket.AF_UNIX)
@@ -262,39 +259,3 @@ def test_without_an_agent_the_status_says_what_to_do(host: None) -> None:
     result = CliRunner().invoke(app, ["agent", "status"])
 
     assert result.exit_code == 1 and "podwire-agent.service" in result.stderr
-
-
-@pytest.mark.parametrize("listen", ["127.0.0.1:9453", "unix:/run/podwire/metrics.sock", "[::1]:9453"])
-def test_metrics_are_prometheus_text(caller: Caller, pod: Callable[[str], Container], listen: str) -> None:
-    folder = Path("/etc/cni/net.d")
-    folder.mkdir(exist_ok=True)
-    (folder / "10-net.conflist").write_text(
-        json.dumps({"cniVersion": "1.0.0", "name": "net", "plugins": [BRIDGE]})
-    )
-    caller.add(BRIDGE, pod("one"))
-    with serving_metrics(listen, caller.server):
-        text = _get(listen)
-
-    seen = {
-        (sample.name, *(sample.labels[name] for name in LABELS if name in sample.labels)): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-    assert seen["podwire_requests_total", "ADD", "bridge", "0"] == 1
-    assert seen["podwire_request_seconds_count", "ADD", "bridge"] == 1
-    assert seen["podwire_links",] == 1 and seen["podwire_nft_elements",] == 2
-    assert seen["podwire_addresses_free", "net", "10.70.0.1-10.70.255.254"] == 65532
-    assert seen["podwire_memory_bytes",] > 1 << 20
-
-
-def _get(listen: str) -> str:
-    is_unix = listen.startswith("unix:")
-    family = socket.AF_UNIX if is_unix else socket.AF_INET6 if "[" in listen else socket.AF_INET
-    host, _, port = listen.rpartition(":")
-    with socket.socket(family) as one:
-        one.connect(listen.removeprefix("unix:") if is_unix else (host.strip("[]"), int(port)))
-        one.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        data = b"".join(iter(lambda: one.recv(1 << 16), b""))
-    head, _, body = data.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.0 200") and b"text/plain" in head
-    return body.decode()
