@@ -5,7 +5,7 @@
     file_changes   inotify, for the directory
     etcd           etcd v3 through its JSON gateway
     http_json      requests to a server of JSON, with TLS, several endpoints and deadlines
-    kubernetes     Kubernetes objects: list, watch, server-side apply
+    kubernetes     Kubernetes objects: list, watch, server-side apply; its module says what lies below it
     opening        a store from the URL that a configuration names
 
 Everything above (the overlay's leases, services, pods) speaks `store.Store`, so that one set of tests
