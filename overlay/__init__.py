@@ -6,5 +6,11 @@ What a node shares, pure:
     flannel_form  that record as flannel writes it, in etcd and on Kubernetes Nodes
     net_conf      the network's configuration, flannel's net-conf.json
 
+Kubernetes as the registry:
+    kubernetes_node  what is read from a Node, what is written on it; pure
+    node_objects     the registry
+    node_following   following the Nodes, by metadata where that is enough
+    net_conf_file    the configuration in a file
+
 Imports `linuxnet`, `cni_spec` and `cluster_store`; is imported by `podwire`.
 """
