@@ -49,7 +49,7 @@ def test_links_are_judged_as_ip_judges_them(cli: Cli) -> None:
 
 def test_what_is_not_there_comes_with_advice(cli: Cli) -> None:
     for verdict in _verdicts(cli).values():
-        assert verdict["found"] and verdict["needed_by"]
+        assert verdict["found"] and verdict["breaks"]
         assert (verdict["state"] == "fine") or verdict["advice"]
 
 
