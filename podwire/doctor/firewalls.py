@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 
+from linuxnet.errors import KernelError
 from linuxnet.firewalld import ZoneSource, is_running
 from linuxnet.forward_chains import ForwardChain, legacy_forward_chains, nft_forward_chains
 from linuxnet.kernel import Kernel
@@ -11,6 +13,7 @@ from linuxnet.nft import Nft
 from linuxnet.numbers import NFT_TABLE
 from podwire.doctor.cluster import ANY_NETWORK, Cluster
 from podwire.doctor.host_files import HostFiles, parse_assignments
+from podwire.doctor.software import lacking_capabilities
 from podwire.doctor.verdict import State, Verdict
 
 BREAKS = "packets between pods of different nodes, and between pods and the outside"
@@ -19,6 +22,8 @@ UFW_SWITCH, UFW_DEFAULTS = "/etc/ufw/ufw.conf", "/etc/default/ufw"
 
 def look_at_forward_chains(cluster: Cluster) -> Iterator[Verdict]:
     """Yield a verdict on every chain that drops by policy; one that says so if there is none."""
+    if "CAP_NET_ADMIN" in lacking_capabilities():  # libnftables would say so on stderr
+        raise KernelError(errno.EPERM, "list the chains that see forwarded packets")
     nft = Nft()
     try:
         chains = [one for one in nft_forward_chains(nft) if one.table != NFT_TABLE]

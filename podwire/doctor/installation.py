@@ -35,11 +35,11 @@ def look_at_agent(path: Path | None = None) -> Iterator[Verdict]:
     breaks = "the overlay, metrics, and plugins' speed: without it each call starts a Python"
     try:
         status = read_status(path)
-    except CniError as error:
+    except CniError:
         advice = (
             "podwire agent, or systemctl start podwire-agent; where none may run, the next ADD works alone"
         )
-        yield Verdict("agent", State.LACKING, f"none answers at {path} ({error.details})", breaks, advice)
+        yield Verdict("agent", State.LACKING, f"none answers at {path}", breaks, advice)
         return
     mine, its = version("podwire"), status["version"]
     if mine == its:
