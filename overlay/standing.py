@@ -58,17 +58,19 @@ def draft_record(
     uplinks = find_uplinks(netlink, settings, targets, networks=conf.networks, own=own)
     if not uplinks:
         return None, uplinks
-    macs = {
-        outer: _mac(netlink, settings, conf, outer, before) if outer in uplinks else "" for outer in (4, 6)
-    }
-    offer = configured_offer(conf, macs[4], macs[6])
-    offers = offers_now(offer, before.offers if before else ())
+    macs = {outer: _mac(netlink, settings, conf, outer, before) for outer in uplinks}
+    mac4, mac6 = macs.get(4, ""), macs.get(6, "")
+    offer = configured_offer(conf, mac4, mac6)
+    offers = [
+        replace(one, mac4=mac4, mac6=mac6) if one.mode is Mode.VXLAN else one
+        for one in offers_now(offer, before.offers if before else ())
+    ]
     record = NodeRecord(
         key=before.key if before else "", subnets=before.subnets if before else (),
-        public4=uplinks[4].address if 4 in uplinks else "", public6=uplinks[6].address if 6 in uplinks else "",
-        offers=tuple(replace(one, mac4=macs[4], mac6=macs[6]) if one.mode is Mode.VXLAN else one for one in offers),
-        node=settings.node_name, boot=boot, mtu=_underlay(conf, uplinks), zone=settings.zone,
-        wire_version=WIRE_VERSION, created=before.created if before else 0,
+        public4=uplinks[4].address if 4 in uplinks else "",
+        public6=uplinks[6].address if 6 in uplinks else "",
+        offers=tuple(offers), node=settings.node_name, boot=boot, mtu=_underlay(conf, uplinks),
+        zone=settings.zone, wire_version=WIRE_VERSION, created=before.created if before else 0,
     )  # fmt: skip
     return record, uplinks
 
@@ -90,7 +92,7 @@ def stand(
     tunnels, refused = ensure_devices(netlink, wanted, record.subnets)
     blocks = tuple(blocks)
     place = Place(
-        key=record.key, node=record.node, subnets=(*record.subnets, *(one for b in blocks for one in b.subnets)),
+        key=record.key, node=record.node, subnets=subnets_of(record, blocks),
         networks=conf.networks, tunnels=tunnels, uplinks=uplinks, has_blackhole=conf.blackhole,
         is_direct=conf.backend.direct_routing or conf.backend.mode is Mode.DIRECT,
         port=conf.backend.tunnel_port or Place.port, keys=frozenset(one.key for one in blocks),
@@ -143,7 +145,7 @@ def _underlay(conf: NetConf, uplinks: dict[int, Uplink]) -> int:
 def _mac(
     netlink: Netlink, settings: OverlaySettings, conf: NetConf, outer: int, before: NodeRecord | None
 ) -> str:
-    """Return the MAC of a VTEP: the one it was published with, the one a device has, or one made of the name."""
+    """Return a VTEP's MAC: the one it was published with, a device's, or one made of the name."""
     known = next((one for one in before.offers if one.mode is Mode.VXLAN), None) if before else None
     if known is not None and (mac := known.mac4 if outer == 4 else known.mac6):
         return mac
