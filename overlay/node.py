@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from threading import RLock
+from threading import Condition, RLock
 
 from linuxnet.errors import Busy, KernelError, MissingTool
 from linuxnet.monitor import Changed as Kinds
@@ -27,13 +27,14 @@ from linuxnet.netlink import Netlink
 from linuxnet.numbers import OVERLAY_PROTOCOL
 from overlay.conditions import Conditions
 from overlay.correspondents import Asked, Grown, Inbox, Leased, Letter, Reader, Trouble, Writer
+from overlay.errors import NotConfigured
 from overlay.figures import Figures
 from overlay.net_conf import NetConf
 from overlay.offers import GRACE, configured_offer, is_same_way, may_drop_old
 from overlay.opening import open_key_value, open_registry, read_boot_id, registry_hosts
 from overlay.peers import Peers
 from overlay.record import NodeRecord
-from overlay.registry import Changed, Nodes, NotConfigured, Registry
+from overlay.registry import Changed, Nodes, Registry
 from overlay.settings import OverlaySettings
 from overlay.standing import Standing, boundaries, draft_record, drop_old_devices, stand
 from overlay.state import State, load_state, save_state
@@ -69,6 +70,7 @@ class OverlayNode:
         self.conditions = Conditions()
         self.figures = Figures()
         self.lock = RLock()  # held while the loop works; who asks for a status takes it
+        self.changed = Condition(self.lock)  # told after each turn of the loop
         self.conf: NetConf | None = None
         self.standing: Standing | None = None
         self.own: NodeRecord | None = None
@@ -97,6 +99,10 @@ class OverlayNode:
     def stop(self) -> None:
         """End the loop; from any thread, or a signal handler. What is in the kernel stays."""
         self._is_stopped = True
+        self._inbox.put(None)
+
+    def wake(self) -> None:
+        """Let the loop look around; from any thread."""
         self._inbox.put(None)
 
     def resync(self) -> None:
@@ -144,9 +150,12 @@ class OverlayNode:
                 for letter in self._inbox.take():
                     self._take(letter, now)
                 self._peers.heartbeats.tick(now)
+                for seconds in self._peers.heartbeats.take_round_trips():
+                    self.figures.round_trips.add(seconds)
                 if self._peers.dirty:
                     self._timers.set_if_unset("partial", now + DEBOUNCE)
                 self._work(time.monotonic())
+                self.changed.notify_all()
 
     def _wait(self) -> list[tuple[int, bool]]:
         """Wait for whatever comes first; return the heartbeats' sockets that have something."""

@@ -15,13 +15,14 @@ from pathlib import Path
 from cluster_store.kubernetes import KubernetesClient
 from cluster_store.kubernetes_answers import NotFound
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
+from overlay.errors import NoLease, Stolen
 from overlay.flannel_form import ANNOTATION_PREFIX, BadRecord
 from overlay.kubernetes_node import Node, applied, left_over, parse_node, with_overwrites
 from overlay.net_conf import NetConf
 from overlay.net_conf_file import NetConfFile
 from overlay.node_following import NODES, NodeObjectsFollower, as_nodes, read_item
 from overlay.record import WIRE_VERSION, NodeRecord
-from overlay.registry import Nodes, NoLease, Stolen
+from overlay.registry import Nodes
 from overlay.subnet import Subnet
 
 WRITE_ATTEMPTS = 5  # a kubelet writes its Node every few minutes; five collisions in a row are no accident

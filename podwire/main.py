@@ -27,6 +27,7 @@ COMMANDS = {
     "ipam": "podwire.ipam_commands",
     "agent": "podwire.commands.agent",
     "top": "podwire.commands.top",
+    "overlay": "podwire.commands.overlay",
 }
 
 

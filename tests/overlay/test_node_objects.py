@@ -15,12 +15,13 @@ import pytest
 from cluster_store.kubernetes import KubernetesClient
 from cluster_store.kubernetes_access import Access, FixedToken
 from cluster_store.store import StoreRefused, StoreUnavailable
+from overlay.errors import NoLease, NotConfigured, Stolen
 from overlay.flannel_form import ANNOTATION_PREFIX, OUR_ANNOTATION
 from overlay.net_conf_file import NetConfFile
 from overlay.node_following import NodeObjectsFollower
 from overlay.node_objects import KubernetesRegistry
 from overlay.record import Mode, NodeRecord, Offer
-from overlay.registry import Changed, Nodes, NoLease, NotConfigured, Refused, Registry, Stolen
+from overlay.registry import Changed, Nodes, Refused, Registry
 from overlay.subnet import parse_subnet
 from tests.kube_api.objects import managers
 from tests.kube_api.server import ApiServer, running_api
