@@ -107,8 +107,16 @@ class KubernetesClient:
 class Watch:
     """All objects of a kind, then what happens to them."""
 
-    def __init__(self, access: Access, path: str, *, is_metadata: bool = False, page: int = PAGE) -> None:
-        self._connection = Connection(access)
+    def __init__(
+        self,
+        access: Access,
+        path: str,
+        *,
+        is_metadata: bool = False,
+        page: int = PAGE,
+        silence: float = SILENCE,
+    ) -> None:
+        self._connection, self._silence = Connection(access), silence
         self._path, self._is_metadata, self._page = path, is_metadata, page
         self._version = ""  # up to where all is told; "": a list is due
         self._stream: LineStream | None = None
@@ -159,10 +167,10 @@ class Watch:
     def _followed(self, timeout: float) -> list[WatchEvent]:
         if self._stream is None:
             self._stream = self._opened()
-        events = [self._event(line) for line in self._stream.lines(min(timeout, SILENCE))]
+        events = [self._event(line) for line in self._stream.lines(min(timeout, self._silence))]
         if events:  # all are told or, after an error among them, none: then they come again
             self._version = _version(events[-1].item)
-        if self._stream.is_ended or self._stream.silence >= SILENCE:
+        if self._stream.is_ended or self._stream.silence >= self._silence:
             self._drop()  # the next one goes on from the version we know
         return [one for one in events if one.kind != "BOOKMARK"]
 
@@ -180,6 +188,8 @@ class Watch:
         try:
             body = json.loads(line)
             event = WatchEvent(body["type"], body["object"])
+            if not isinstance(event.item, dict):
+                raise TypeError("an event without an object")
             if event.kind != "ERROR":
                 _version(event.item)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -190,11 +200,10 @@ class Watch:
         return event
 
     def _fail(self, status: JsonObject) -> None:
-        code = status.get("code")
-        raise refusal(
-            code if isinstance(code, int) else 500, json.dumps(status).encode(),
-            self._connection.access.where, f"watch {self._path}",
-        )  # fmt: skip
+        """Raise what an event ERROR means: history is forgotten, or else the watch is to be made anew."""
+        is_gone = status.get("code") == 410
+        where, text = self._connection.access.where, json.dumps(status).encode()
+        raise refusal(410 if is_gone else 500, text, where, f"watch {self._path}")
 
     def _drop(self) -> None:
         self._stream = None
@@ -229,10 +238,10 @@ def _pages(connection: Connection, path: str, *, is_metadata: bool, page: int) -
     query: dict[str, str | int] = {"limit": page} if page else {}
     while True:
         body = connection.ask(Question("GET", path, query, accept=accept))
-        metadata, listed = body.get("metadata"), body.get("items") or []
-        if not isinstance(metadata, dict) or not isinstance(listed, list):
+        metadata, listed = body.get("metadata"), body.get("items")
+        if not isinstance(metadata, dict) or not isinstance(listed, list | None):  # null: an empty list of Go
             raise StoreUnavailable(f"{connection.access.where}: {path} is no list")
-        items += (one for one in listed if isinstance(one, dict))
+        items += (one for one in listed or () if isinstance(one, dict))
         if not (token := metadata.get("continue")):
             return Listing(tuple(items), str(metadata.get("resourceVersion", "")))
         query = query | {"continue": str(token)}

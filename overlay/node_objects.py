@@ -137,25 +137,24 @@ class KubernetesRegistry:
             if node is None:
                 raise absent
             try:
-                record = with_overwrites(decide(node), node, self._prefix)
+                return self._apply(node, with_overwrites(decide(node), node, self._prefix))
             except BadRecord as error:
                 raise StoreRefused(f"{error}") from error
-            record = replace(
-                record, key=node.name, node=node.name, created=node.created, wire_version=WIRE_VERSION
-            )
-            try:
-                self._apply(node, record)
             except (Conflict, NotFound):  # changed or deleted since we read it
                 continue
-            return record
         raise StoreUnavailable(f"Node {self._node} changed {WRITE_ATTEMPTS} times while it was being written")
 
-    def _apply(self, node: Node, record: NodeRecord) -> None:
+    def _apply(self, node: Node, record: NodeRecord) -> NodeRecord:
+        """Write, and return what a reader will find."""
+        record = replace(
+            record, key=node.name, node=node.name, created=node.created, wire_version=WIRE_VERSION
+        )
         path = f"{NODES}/{self._node}/status"
         after = parse_node(self._client.apply(path, applied(node, record, self._prefix, self._now())))
         if stale := left_over(after, record, self._prefix):  # flanneld's, which applying leaves alone
             nothing: dict[str, object] = {"metadata": {"annotations": dict.fromkeys(stale)}}
             self._client.merge(path, nothing, after.metadata.resource_version)
+        return record
 
     def _read(self) -> Node | None:
         body = self._client.get(f"{NODES}/{self._node}")
