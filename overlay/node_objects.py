@@ -16,7 +16,7 @@ from cluster_store.kubernetes import KubernetesClient
 from cluster_store.kubernetes_answers import NotFound
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
 from overlay.flannel_form import ANNOTATION_PREFIX, BadRecord
-from overlay.kubernetes_node import Node, applied, left_over, parse_node, with_overwrites
+from overlay.kubernetes_node import Node, applied, left_over, parse_node, slim, with_overwrites
 from overlay.net_conf import NetConf
 from overlay.net_conf_file import NetConfFile
 from overlay.node_following import NODES, NodeObjectsFollower, as_nodes, read_item
@@ -59,7 +59,7 @@ class KubernetesRegistry:
     def nodes(self) -> Nodes:
         """Return all records now. Raises StoreUnavailable, StoreRefused."""
         for is_metadata in (True, False):
-            listed = self._client.list(NODES, is_metadata=is_metadata)
+            listed = self._client.list(NODES, is_metadata=is_metadata, keep=slim)
             read = [read_item(item, self._prefix) for item in listed.items]
             if not any(node is not None and node.is_flannels(self._prefix) for _, node, _ in read):
                 break

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster_store.kubernetes import KubernetesClient, Listing, Watch, WatchEvent
+from cluster_store.kubernetes import KubernetesClient, Watch, WatchEvent
 from cluster_store.kubernetes_access import (
     Access,
     FixedToken,
@@ -22,6 +22,7 @@ from cluster_store.kubernetes_access import (
 )
 from cluster_store.kubernetes_answers import NotFound
 from cluster_store.kubernetes_http import Connection, Question
+from cluster_store.kubernetes_listing import Listing
 from cluster_store.kubernetes_stream import Chunks
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
 from tests.kube_api.objects import managers

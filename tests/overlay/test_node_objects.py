@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -572,6 +574,70 @@ def test_what_happened_in_an_outage_is_told_after_it(api: ApiServer, net_conf: P
 
     assert snapshot(follower).keys() == {"node-3"}
     follower.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_the_follower_ends_up_with_what_there_is(
+    api: ApiServer, net_conf: Path, seed: int
+) -> None:
+    follower, chance = follower_of(api, net_conf), random.Random(seed)
+    told: dict[str, NodeRecord | Refused] = {}
+    for _ in range(60):
+        happen(api, chance, net_conf)
+        if chance.random() < 0.6:
+            take(follower, told, 0.01)
+
+    expected = {one.key: one for one in registry_of(api, net_conf).nodes().records}
+    deadline = time.monotonic() + 20
+    while told != expected and time.monotonic() < deadline:
+        take(follower, told, 0.2)
+
+    assert told == expected
+    follower.close()
+
+
+def take(follower: NodeObjectsFollower, told: dict[str, NodeRecord | Refused], timeout: float) -> None:
+    """Follow as the agent does, and keep in `told` what it would have in its hands."""
+    try:
+        got = follower.next(timeout)
+    except StoreUnavailable:
+        return
+    if isinstance(got, Nodes):
+        told.clear()
+        told.update({one.key: one for one in got.records})
+        told.update({one.key: one for one in got.refused})
+    elif isinstance(got, Changed):
+        for key, one in got.records.items():
+            told.pop(key, None)
+            if one is not None:
+                told[key] = one
+
+
+def happen(api: ApiServer, chance: random.Random, net_conf: Path) -> None:
+    """Let one thing happen to a cluster of six nodes."""
+    number = chance.randrange(1, 7)
+    name, address = f"node-{number}", f"192.0.2.{chance.randrange(1, 200)}"
+    fault = chance.randrange(12)
+    if name not in api.objects.nodes:
+        make = chance.choice((make_node, make_flannels))
+        make(api, name, f"10.244.{number}.0/24")
+    elif fault == 0:
+        api.objects.delete(name)
+    elif fault == 1:
+        api.objects.compact()
+    elif fault == 2:
+        api.drop_connections()
+    elif fault == 3:
+        api.end_watches()
+    elif fault == 4:
+        api.bookmark()
+    elif fault == 5:
+        api.break_next = [503]
+    elif fault in (6, 7):
+        api.objects.annotate(name, public_ip=address)
+    else:
+        with contextlib.suppress(StoreUnavailable):
+            registry_of(api, net_conf, name).acquire(wanted(address))
 
 
 def test_a_changed_configuration_is_told(api: ApiServer, net_conf: Path) -> None:
