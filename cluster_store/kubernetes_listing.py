@@ -11,7 +11,7 @@ from cluster_store.store import StoreUnavailable
 
 Keep = Callable[[JsonObject], JsonObject]
 
-PAGE = 250  # objects; client-go's 500 whole Nodes take 25 MB more while they are parsed
+PAGE = 250  # objects; client-go's 500 whole Nodes take 20 MB more while they are parsed
 LIST_ATTEMPTS = 3  # a list whose pages expire while they are read is begun anew
 METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
 
