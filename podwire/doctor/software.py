@@ -38,10 +38,15 @@ def look_at_software() -> Iterator[Verdict]:
     yield judge("journald", problem, '[log] to = "journald"', advice, found=str(JOURNAL), vital=False)
 
 
-def _rights() -> Verdict:
+def lacking_capabilities() -> list[str]:
+    """Return which of the capabilities that podwire needs this process does not have."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     effective = int(lines["CapEff"], 16)  # proc_pid_status(5)
-    lacking = [name for name, bit in CAPABILITIES.items() if not effective >> bit & 1]
+    return [name for name, bit in CAPABILITIES.items() if not effective >> bit & 1]
+
+
+def _rights() -> Verdict:
+    lacking = lacking_capabilities()
     problem = f"no {', '.join(lacking)}" if lacking else None
     return judge("rights", problem, "every change", "run it as root", found=f"uid {os.geteuid()}", vital=True)
 
