@@ -129,7 +129,7 @@ def test_what_flannel_wrote_on_a_node_is_read(api: ApiServer, net_conf: Path, nu
         key=f"node-{number}",
         subnets=(parse_subnet(f"10.244.{number}.0/24"),),
         public4=f"192.168.77.{number}",
-        offers=(Offer(Mode.VXLAN, 8472, 1, link["address"]),),
+        offers=(Offer(Mode.VXLAN, 0, 1, link["address"]),),
         created=record.created,
     )
 
@@ -239,6 +239,25 @@ def test_publishing_the_same_again_wakes_nobody(api: ApiServer, net_conf: Path) 
 
     assert later.publish(record) == record
     assert api.objects.version == version
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        Offer(Mode.VXLAN, 0, 1, MAC4),
+        Offer(Mode.VXLAN, 4789, 7, MAC4),
+        Offer(Mode.GPE, 0, 1),
+        Offer(Mode.DIRECT),
+    ],
+)
+def test_what_we_write_is_read_as_it_was_meant(api: ApiServer, net_conf: Path, offer: Offer) -> None:
+    make_node(api, "node-1", "10.244.1.0/24")
+    registry = registry_of(api, net_conf)
+
+    record = registry.acquire(replace(wanted(), offers=(offer,)))
+
+    assert record.offers == (offer,)
+    assert registry.nodes() == Nodes((record,))
 
 
 def test_a_write_that_collides_is_decided_again(api: ApiServer, net_conf: Path) -> None:
