@@ -107,9 +107,8 @@ def load_annotations(
     if not subnets:
         return None
     texts = (said.get(key, "") for key in _DATA_ANNOTATIONS)
-    data = tuple(
-        None if text in ("", "null") else _load_object(text) for text in texts
-    )  # null: no MACs needed
+    # "null" is what flannel's host-gw has there, and what we write where no MACs are needed
+    data = tuple(None if text in ("", "null") else _load_object(text) for text in texts)
     public = (
         said.get("public-ip-overwrite") or said.get("public-ip"),
         (said.get("public-ipv6-overwrite") or said.get("public-ipv6")),

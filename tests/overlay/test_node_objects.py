@@ -211,7 +211,8 @@ def test_what_flannel_wrote_of_a_family_that_is_off_goes(api: ApiServer, net_con
 def test_the_condition_says_that_the_network_is_there(api: ApiServer, net_conf: Path) -> None:
     make_node(api, "node-1", "10.244.1.0/24")
     others = {"type": "Ready", "status": "True"}
-    absent = {"type": "NetworkUnavailable", "status": "True", "reason": "NoRouteCreated"}
+    before = {"reason": "NoRouteCreated", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    absent = {"type": "NetworkUnavailable", "status": "True", **before}
     api.objects.update("node-1", lambda node: node["status"].update(conditions=[absent, others]))
 
     registry_of(api, net_conf).acquire(wanted())
@@ -592,6 +593,26 @@ def test_what_happened_in_an_outage_is_told_after_it(api: ApiServer, net_conf: P
         follower.next(10)
 
     assert snapshot(follower).keys() == {"node-3"}
+    follower.close()
+
+
+def test_the_last_of_flannels_may_go_in_an_outage(api: ApiServer, net_conf: Path) -> None:
+    make_flannels(api, "node-2", "10.244.2.0/24")
+    follower = follower_of(api, net_conf)
+    snapshot(follower)
+    assert follower.next(0.01) is None
+    api.wait_watchers(1)
+
+    api.drop_connections()
+    api.wait_watchers(0)
+    api.objects.delete("node-2")
+    api.objects.compact()
+    with pytest.raises(StoreUnavailable):
+        follower.next(10)
+
+    assert snapshot(follower) == {}
+    assert snapshot(follower) == {}
+    assert follower.is_metadata
     follower.close()
 
 
