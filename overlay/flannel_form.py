@@ -106,7 +106,9 @@ def load_annotations(
         raise BadRecord(f"Node {name}: {error}") from error
     if not subnets:
         return None
-    data = tuple(_load_object(said[key]) if said.get(key) else None for key in _DATA_ANNOTATIONS)
+    texts = (said.get(key, "") for key in _DATA_ANNOTATIONS)
+    # "null" is what flannel's host-gw has there, and what we write where no MACs are needed
+    data = tuple(None if text in ("", "null") else _load_object(text) for text in texts)
     public = (
         said.get("public-ip-overwrite") or said.get("public-ip"),
         (said.get("public-ipv6-overwrite") or said.get("public-ipv6")),
@@ -145,7 +147,8 @@ def _our_members(record: NodeRecord) -> dict[str, Any]:
 
 def _dump_offer(offer: Offer) -> dict[str, Any]:
     body: dict[str, Any] = {"Mode": offer.mode.value}
-    return body | ({"Port": offer.port, "VNI": offer.vni} if offer.port else {})
+    body |= {"Port": offer.port} if offer.port else {}
+    return body | ({"VNI": offer.vni} if offer.vni else {})
 
 
 def _record(
