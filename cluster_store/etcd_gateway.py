@@ -9,7 +9,8 @@ import base64
 import time
 from collections.abc import Sequence
 
-from cluster_store.http_json import Answer, JsonClient, Lines, Question, Tls, said
+from cluster_store.http_json import Answer, JsonClient, Question, Tls, said
+from cluster_store.json_lines import Lines
 from cluster_store.store import DEADLINE, Item, Snapshot, StoreRefused, StoreUnavailable
 from cluster_store.wire import Endpoint
 
@@ -41,8 +42,8 @@ class EtcdError(Exception):
 
     def as_store_error(self) -> StoreRefused | StoreUnavailable:
         """Return what it means to who asked."""
-        is_full = self.code == RESOURCE_EXHAUSTED and "space" in str(self)
-        kind = StoreRefused if is_full or self.code in REFUSALS else StoreUnavailable
+        is_too_much = self.code == RESOURCE_EXHAUSTED and "too many requests" not in str(self)
+        kind = StoreRefused if is_too_much or self.code in REFUSALS else StoreUnavailable
         return kind(f"etcd: {self}")
 
 
