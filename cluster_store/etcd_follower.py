@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cluster_store.bell import Bell
 from cluster_store.etcd_gateway import (
-    PERMISSION_DENIED,
+    NAMES,
     EtcdError,
     EtcdGateway,
     JsonObject,
@@ -132,9 +132,10 @@ class EtcdFollower:
         if number(result, "compact_revision"):
             raise _Compacted
         reason = str(result.get("cancel_reason") or "the watch was canceled")
-        if "permission denied" in reason.lower().replace("permissiondenied", "permission denied"):
-            raise EtcdError(PERMISSION_DENIED, reason)
-        raise StoreUnavailable(f"etcd: {reason}")
+        error = EtcdError(next((code for name, code in NAMES.items() if name in reason), 0), reason)
+        if self._gateway.forget_token(error):
+            raise StoreUnavailable(f"etcd: {reason}")  # asked again, it gets another token
+        raise error
 
     def _move_on(self) -> None:
         self._drop()
