@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from podwire.commands.options import OutputOption
+from podwire.commands.options import OutputOption, RootOption
 from podwire.commands.printing import Output, print_json, print_table
 from podwire.doctor.verdict import exit_status
 
@@ -22,7 +22,7 @@ def doctor(
     output: OutputOption = Output.TABLE,
     vxlan_port: Port = None,
     gpe_port: Port = None,
-    root: Annotated[Path, typer.Option(help="Where the host's files are.")] = Path("/"),
+    root: RootOption = Path("/"),
 ) -> None:
     """Say what this machine has and lacks for podwire, what that breaks, and what mends it.
 
