@@ -45,7 +45,7 @@ def read_status(path: Path) -> Status:
     """Return the status of the agent at a socket.
 
     Raises:
-        CniError: code 11, if none answers there.
+        CniError: code 11, if none answers there, or one that lacks descriptors to look at itself.
     """
     try:
         reply = ask(path, Request(STATUS, {}, b""), timeout=5)
@@ -56,4 +56,6 @@ def read_status(path: Path) -> Status:
             f"no agent answers at {path}; `podwire agent`, podwire-agent.service or the next ADD starts one",
             str(error),
         ) from error
+    if reply.status != 0:
+        raise CniError(TRY_AGAIN_LATER, f"the agent at {path} said: {body.get('msg')}")
     return body

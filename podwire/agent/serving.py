@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from cni_plugins.memory import Memory
@@ -18,7 +17,7 @@ from linuxnet.kernel import Kernel
 from linuxnet.netns import OWN_NETNS
 from podwire.agent.counters import Counters
 from podwire.agent.jobs import Job
-from podwire.agent.protocol import NOT_SERVED, STATUS, Reply, Request
+from podwire.agent.protocol import NOT_SERVED, Reply, Request
 
 log = logging.getLogger("podwire.agent")
 
@@ -28,10 +27,9 @@ _VERBS = frozenset(one.value for one in Verb)
 class Serving:
     """What answers requests in the network namespace that its maker's thread is in."""
 
-    def __init__(self, counters: Counters, status: Callable[[], str]) -> None:
+    def __init__(self, counters: Counters) -> None:
         self.memory = Memory()
         self._counters = counters
-        self._status = status
         self._netns = os.stat(OWN_NETNS)  # noqa: PTH116
         for name in PLUGIN_TYPES:
             load_plugin(name)
@@ -43,8 +41,6 @@ class Serving:
     def serve(self, job: Job) -> Reply:
         """Answer one request."""
         request, descriptors = job.request, job.connection.descriptors
-        if request.plugin == STATUS:
-            return Reply(0, self._status().encode())
         if not descriptors or not os.path.samestat(os.fstat(descriptors[0]), self._netns):
             self._counters.reject("another network namespace")
             return Reply(NOT_SERVED)
