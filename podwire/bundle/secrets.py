@@ -20,22 +20,27 @@ _WORDS = (
     r"pass(?:word|wd|phrase|code)|secret|token|psk|pre[-_]?shared|private[-_]?key|api[-_]?key|access[-_]?key"
     r"|key[-_]?data|fastopen_key|credential|authorization|cookie"
 )
-_NAME = re.compile(_WORDS, re.IGNORECASE)
-_KEY_NAME = re.compile(r"(?:^|[-_.a-z])(?:keys?|pass|pwd|auth)$|Keys?$", re.IGNORECASE)  # in configurations
+# Every repetition is bounded and none stands before the word that is looked for: a line may have 4 MiB.
+_NOT_A_PLACE = r"""(?![\w.\-]{0,40}(?:file|path|dir)["']?\s{0,8}[:=])"""  # password_file says where, not what
+_NAME = re.compile(rf"(?:{_WORDS})(?![\w.\-]*(?:file|path|dir)$)", re.IGNORECASE)
+_KEY_NAME = re.compile(r"(?:^|[-_.a-z])(?:keys?|pass|pwd|auth)$", re.IGNORECASE)  # in configurations
 _ASSIGNED = re.compile(
-    rf"""(?P<key>["']?[\w.\-/]*(?:{_WORDS})[\w.\-]*["']?\s*[:=]\s*)"""
+    rf"""(?P<key>(?:{_WORDS}){_NOT_A_PLACE}[\w.\-]{{0,40}}["']?\s{{0,8}}[:=]\s{{0,8}})"""
     r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s\[{"',;&}\n][^,;&}"\n]*)""",
     re.IGNORECASE,
 )
 _ASSIGNED_KEY = re.compile(
-    rf"""["']?[\w.\-]*(?:{_WORDS}|keys?|pass|pwd|auth)["']?[ \t]*[:=][ \t]*["']?"""
+    rf"""(?:{_WORDS}|keys?|pass|pwd|auth)["']?[ \t]{{0,8}}[:=][ \t]{{0,8}}["']?"""
     r"""(?P<value>[^\s"'/,;&}][^\n"',;&}]*)""",
     re.IGNORECASE,
 )
-_OPTION = re.compile(rf"(?P<key>--[\w-]*(?:{_WORDS})[\w-]*\s+)(?P<value>[^\s\"']+)", re.IGNORECASE)
-_USERINFO = re.compile(r"(?P<key>[a-zA-Z][\w+.-]*://)(?P<value>[^/\s\"'<>]+)@")
+_OPTION = re.compile(
+    rf"(?P<key>(?<!-)--[\w-]{{0,40}}(?:{_WORDS})(?![\w-]*(?:file|path|dir))[\w-]{{0,40}}\s+)(?P<value>[^\s\"']+)",
+    re.IGNORECASE,
+)
+_USERINFO = re.compile(r"(?P<key>://)(?P<value>[^/\s\"'<>]{1,1000})@")
 _SCHEME = re.compile(r"(?P<key>\b(?:Bearer|Basic)\s+)(?P<value>[\w.~+/=-]{6,})", re.IGNORECASE)
-_TOKEN = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")  # a JSON Web Token: base64 of '{"'
+_TOKEN = re.compile(r"\beyJ[\w-]{8,4000}\.[\w-]{8,}\.[\w-]*")  # a JSON Web Token: base64 of '{"'
 _PEM = re.compile(
     r"-----BEGIN (?P<kind>[A-Z0-9 ]*PRIVATE KEY[A-Z ]*)-----.*?(?:-----END (?P=kind)-----|\Z)", re.DOTALL
 )
