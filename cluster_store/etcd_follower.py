@@ -21,7 +21,7 @@ from cluster_store.etcd_gateway import (
     range_of,
     snapshot_of,
 )
-from cluster_store.http_json import Lines
+from cluster_store.json_lines import Lines
 from cluster_store.store import Event, Snapshot, StoreUnavailable
 
 SILENCE = 60.0  # seconds

@@ -9,7 +9,8 @@ import base64
 import time
 from collections.abc import Sequence
 
-from cluster_store.http_json import Answer, JsonClient, Lines, Question, Tls, said
+from cluster_store.http_json import Answer, JsonClient, Question, Tls, said
+from cluster_store.json_lines import Lines
 from cluster_store.store import DEADLINE, Item, Snapshot, StoreRefused, StoreUnavailable
 from cluster_store.wire import Endpoint
 
