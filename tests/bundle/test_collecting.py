@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from podwire.bundle import archive
 from podwire.bundle.collecting import collect
 from podwire.bundle.parts import Command, Document
 
@@ -73,3 +74,22 @@ def test_files_of_the_kernel_are_read_to_their_end() -> None:
     path = Path("/proc/sys/net/ipv4/ip_forward")
 
     assert collect(Document(path, "x", limit=4 << 20), {}).text == path.read_text()
+
+
+def test_a_person_hears_what_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "PATIENCE", 0.05)
+    told: list[str] = []
+    parts = [_command("sleep", "0.1"), _command("echo", "after")]
+    entries = archive.write_bundle(tmp_path / "out.tar.gz", parts, {}, told.append)
+
+    assert told == ["collecting echo after"] and not any(entry.problem for entry in entries)
+
+
+def test_an_archive_that_cannot_be_finished_is_removed(tmp_path: Path) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(archive, "PATIENCE", 0.0)
+        archive.write_bundle(tmp_path / "out.tar.gz", [_command("true")], {}, interrupt)
+    assert not list(tmp_path.iterdir())
