@@ -18,15 +18,16 @@ LONG = 8  # characters; of the environment's only these: MAX_TOKENS=1000 is no s
 SHORTEST = 4  # characters; a shorter secret is not looked for everywhere: "1" is in every line
 _WORDS = (
     r"pass(?:word|wd|phrase|code)|secret|token|psk|pre[-_]?shared|private[-_]?key|api[-_]?key|access[-_]?key"
-    r"|key[-_]?data|fastopen_key|credential|authorization|cookie"
+    r"|key[-_]?data|fastopen_key|rss_key|credential|authorization|\bcookie"
 )
 # Every repetition is bounded and none stands before the word that is looked for: a line may have 4 MiB.
 _NOT_A_PLACE = r"""(?![\w.\-]{0,40}(?:file|path|dir)["']?\s{0,8}[:=])"""  # password_file says where, not what
 _NAME = re.compile(rf"(?:{_WORDS})(?![\w.\-]*(?:file|path|dir)$)", re.IGNORECASE)
 _KEY_NAME = re.compile(r"(?:^|[-_.a-z])(?:keys?|pass|pwd|auth)$", re.IGNORECASE)  # in configurations
-_ASSIGNED = re.compile(
-    rf"""(?P<key>(?:{_WORDS}){_NOT_A_PLACE}[\w.\-]{{0,40}}["']?\s{{0,8}}[:=]\s{{0,8}})"""
-    r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s\[{"',;&}\n][^,;&}"\n]*)""",
+_ASSIGNED = re.compile(  # quotes may be escaped: JSON inside a line of JSON
+    rf"""(?P<key>(?:{_WORDS}){_NOT_A_PLACE}[\w.\-]{{0,40}}(?:\\{{0,3}}["'])?\s{{0,8}}[:=]\s{{0,8}})"""
+    r"""(?P<value>(?P<mark>\\{1,3}["'])(?:(?!(?P=mark)).){0,9999}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'"""
+    r"""|[^\s\[{"',;&}\n][^,;&}"\n]*)""",
     re.IGNORECASE,
 )
 _ASSIGNED_KEY = re.compile(
@@ -70,7 +71,9 @@ class Secrets:
         """Return a text without them."""
         text = _PEM.sub(REMOVED, text)
         for value in sorted(self._values, key=len, reverse=True):
-            text = text.replace(value, REMOVED)
+            text = text.replace(
+                value, f'"{REMOVED}"' if len(value) < SHORTEST + 2 and value[0] == '"' else REMOVED
+            )
         text = _USERINFO.sub(rf"\g<key>{REMOVED}@", text)
         text = _TOKEN.sub(REMOVED, _SCHEME.sub(rf"\g<key>{REMOVED}", text))
         return _ASSIGNED.sub(_without_value, _OPTION.sub(rf"\g<key>{REMOVED}", text))
@@ -86,8 +89,9 @@ class Secrets:
 
 
 def _without_value(found: re.Match[str]) -> str:
-    value = found["value"]
-    mark = value[0] if value[0] in "\"'" else ""
+    if found["mark"]:
+        return f"{found['key']}{found['mark']}{REMOVED}"  # the closing one was not taken
+    mark = found["value"][0] if found["value"][0] in "\"'" else ""
     return f"{found['key']}{mark}{REMOVED}{mark}"
 
 

@@ -13,11 +13,11 @@ from linuxnet.rtnetlink_answers import Link
 from overlay.subnet import Subnet, enclosing
 from podwire.doctor.cluster import Cluster
 from podwire.doctor.host_files import HostFiles
+from podwire.doctor.software import CONF_FOLDER, PLUGIN_FOLDER
 from podwire.doctor.verdict import State, Verdict
 from podwire.install.launchers import is_launcher
 from podwire.runtime.lists import list_files, read_list_file
 
-PLUGIN_FOLDER, CONF_FOLDER = "/opt/cni/bin", "/etc/cni/net.d"
 FLANNEL_BRIDGE = "cni0"  # of flannel's delegate and of our bridge plugin by default
 
 
@@ -64,8 +64,8 @@ def look_at_leftovers(cluster: Cluster, files: HostFiles) -> Iterator[Verdict]:
 def look_at_conflists(files: HostFiles) -> Iterator[Verdict]:
     """Yield a verdict on which network a container runtime takes: the first file by name."""
     breaks = "which network pods get: containerd and CRI-O take the first file"
-    paths = list_files(files.at(CONF_FOLDER), ".conflist", ".conf", ".json")
-    ours = [path for path in paths if _is_ours(path, files.at(PLUGIN_FOLDER))]
+    paths = list_files(files.at(str(CONF_FOLDER)), ".conflist", ".conf", ".json")
+    ours = [path for path in paths if _is_ours(path, files.at(str(PLUGIN_FOLDER)))]
     if ours and ours[0] != paths[0]:
         found = f"{paths[0].name} comes before {ours[0].name}"
         advice = f"mv {paths[0]} {paths[0]}.off, once no pod of it is left"

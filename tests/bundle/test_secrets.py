@@ -39,6 +39,8 @@ def _cleaned(text: str, config: str = "") -> str:
         "Token: 'S3CRET'",
         '{"bearerToken":"S3CRET","mtu":1450}',
         '{"psk": "a\\"S3CRET"}',
+        r'{"msg": "sent {\"password\": \"S3CRET\", \"a\": 1}"}',
+        r'{"msg": "{\\"a\\": \\"password=\\\"S3CRET\\\"\\"}"}',
         "etcdctl --password S3CRET get /",
         "etcdctl --password=S3CRET get /",
         "https://root:S3CRET@10.0.0.1:2379/v3",
@@ -68,6 +70,7 @@ def test_what_looks_like_a_secret_is_removed(text: str) -> None:
         "etcdctl --password-file /etc/x get /",
         "https://10.0.0.1:2379/v3",
         "fe80::1@eth0",
+        "net.ipv4.tcp_syncookies = 1",
     ],
 )
 def test_what_is_none_stays(text: str) -> None:
