@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 
 from cni_spec.errors import CniError
@@ -56,5 +57,7 @@ def seen_by(name: str, look: Look) -> Iterator[Verdict]:
     try:
         yield from look()
     except UNFIT as error:
-        why = str(error) or type(error).__name__
-        yield Verdict(name, State.UNSEEN, why.splitlines()[0], "what this look is for", "sudo podwire doctor")
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        is_right = getattr(error, "errno", 0) in (errno.EPERM, errno.EACCES)
+        advice = "sudo podwire doctor" if is_right else "mend that, and look again"
+        yield Verdict(name, State.UNSEEN, why, f"what would be said of {name}", advice)
