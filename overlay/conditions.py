@@ -6,7 +6,8 @@ The overlay goes on whatever happens around it; this is where it says so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from threading import Lock
 
@@ -26,11 +27,12 @@ class Condition:
 class Conditions:
     """The troubles there are; any thread may tell of one. Only changes are logged."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._lock = Lock()
         self._all: dict[tuple[str, str], Condition] = {}
 
-    def tell(self, name: str, message: str, now: float, about: str = "") -> None:
+    def tell(self, name: str, message: str, *, about: str = "") -> None:
         """Begin a condition, or end it with an empty message."""
         key = (name, about)
         with self._lock:
@@ -41,7 +43,7 @@ class Conditions:
                 return
             if before is not None and before.message == message:
                 return
-            self._all[key] = Condition(name, about, message, before.since if before else now)
+            self._all[key] = Condition(name, about, message, before.since if before else self._clock())
         log.warning("%s%s: %s", name, f" {about}" if about else "", message)
 
     def keep_only(self, name: str, about: Collection[str]) -> None:
