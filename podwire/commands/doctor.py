@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from podwire.commands.options import OutputOption, RootOption
-from podwire.commands.printing import Output, print_json, print_table, say
+from podwire.commands.printing import Output, print_json, print_table
 from podwire.doctor.verdict import State, exit_status
 
 app = typer.Typer()
@@ -44,6 +44,6 @@ def doctor(
             [(one.name, one.state.value, one.found, one.breaks, one.advice) for one in shown],
         )
         if hidden := len(verdicts) - len(shown):
-            say(f"{hidden} of {len(verdicts)} things are fine: --all shows them")
+            typer.echo(f"{hidden} of {len(verdicts)} things are fine: --all shows them")
     if status := exit_status(verdicts):
         raise typer.Exit(status)
