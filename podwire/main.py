@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": "podwire.commands.explain",
     "inspect": "podwire.commands.inspect",
     "doctor": "podwire.commands.doctor",
+    "bundle": "podwire.commands.bundle",
     "install": "podwire.commands.install",
     "uninstall": "podwire.commands.uninstall",
     "ipam": "podwire.ipam_commands",
