@@ -372,6 +372,8 @@ class OverlayNode:
         if self.tenancy.conf is not None:
             close_passage(self.tenancy.conf.networks)
         self.tenancy.forget_files()
+        self.tenancy.abandon()
+        self.conditions.tell("Left", "this node has left the network; the agent joins it when it starts again")
 
     def _targets(self) -> list[str]:
         """Return addresses that lie where the other nodes do: the way to a few is the way to all."""
