@@ -373,7 +373,7 @@ class OverlayNode:
             close_passage(self.tenancy.conf.networks)
         self.tenancy.forget_files()
         self.tenancy.abandon()
-        self.conditions.tell("Left", "this node has left the network; the agent joins it when it starts again")
+        self.conditions.tell("Left", "this node has left the network; the agent joins again when it starts")
 
     def _targets(self) -> list[str]:
         """Return addresses that lie where the other nodes do: the way to a few is the way to all."""
