@@ -68,12 +68,18 @@ class Folder:
         try:
             self._make()
             with locked(self.inner / "lock"):
-                self.revision = _revision(self.inner / "done")
-                self._finish()
+                self._catch_up()
                 yield
         except OSError as error:
             kind = StoreRefused if error.errno in _FORBIDDEN else StoreUnavailable
             raise kind(f"{error.filename or self.root}: {error.strerror}") from error
+
+    def _catch_up(self) -> None:
+        revision = _revision(self.inner / "done")
+        if revision < self.revision:  # somebody has begun it anew: the same numbers mean other things now
+            self._noted.clear()
+        self.revision = revision
+        self._finish()
 
     def _make(self) -> None:
         """Make the store's own folders. A missing root stays missing: a disk may not be mounted yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -239,6 +240,40 @@ def test_a_folder_that_is_not_there_says_so_and_is_used_when_it_is(tmp_path: Pat
     store.commit([], [Put(A, "1")])
     assert follower.next(1) == store.list("")
     follower.close()
+
+
+def test_a_folder_emptied_and_begun_anew_is_told_as_a_snapshot(
+    store: DirectoryStore, root: Path, mirror: Mirror
+) -> None:
+    for n in range(3):
+        store.commit([], [Put(A, str(n)), Put(B, str(n))])
+    mirror.follow_until(B, "2")
+    shutil.rmtree(root / ".store")
+    (root / name_of(B)).unlink()
+    begun_anew = DirectoryStore(root)
+    assert begun_anew.list("") == store.list(""), "nobody goes by the numbers of before"
+    begun_anew.commit([], [Put(C, "new")])
+    mirror.follow_until(C)
+    assert mirror.snapshots == 2
+    assert mirror.values() == {A: "2", C: "new"}
+
+
+def test_a_disk_mounted_over_the_folder_is_the_registry_then(
+    store: DirectoryStore, root: Path, mirror: Mirror
+) -> None:
+    store.commit([], [Put(A, "below")])
+    mirror.follow_until(A)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(root)], check=True)
+    try:
+        store.commit([], [Put(B, "above")])
+        mirror.follow_until(B)
+        assert mirror.values() == {B: "above"}
+        (root / name_of(C)).write_text("seen at once")
+        begin = time.monotonic()
+        mirror.follow_until(C)
+        assert time.monotonic() - begin < 3
+    finally:
+        subprocess.run(["umount", "--lazy", str(root)], check=True)
 
 
 def test_a_damaged_note_costs_no_value(store: DirectoryStore, root: Path) -> None:
