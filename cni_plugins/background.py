@@ -26,7 +26,7 @@ def start_agent(environment: Mapping[str, str]) -> None:
     """
     if environment.get("PODWIRE_AGENT") in FORBIDDING or not _is_allowed():
         return
-    if _listens(agent_socket(environment)):
+    if listens(agent_socket(environment)):
         return
     command = [sys.executable, "-I", "-m", "podwire", "agent", "--background"]
     null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
@@ -47,7 +47,8 @@ def agent_socket(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("XDG_RUNTIME_DIR", "/nonexistent"), "podwire", "agent.sock")
 
 
-def _listens(path: Path) -> bool:
+def listens(path: Path) -> bool:
+    """Tell whether somebody accepts callers at a socket, an agent or systemd for one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as agent:
         agent.setblocking(False)
         try:

@@ -26,6 +26,7 @@
     masquerade.py       what makes a pod's traffic to the outside take the host's address
     hostports*.py       what leads from a host port to a pod, in either backend, and its removal
     forwarding.py, firewalld.py   what lets a pod's packets pass, and whom they are kept from
+    forward_chains.py   who else may stop a forwarded packet    vxlan_ports.py  who has which tunnel port
     conntrack.py  forgetting flows    tc.py  shaping    vlan_gateway.py  the gateway inside a VLAN
     scratch.py    a namespace of one's own, to try in what a kernel can
 

@@ -80,6 +80,16 @@ class Netlink:
         self._indexes[name] = link.index
         return link
 
+    def link_message(self, name: str) -> bytes | None:
+        """Return what the kernel says of a link, for who knows its kind; None if there is none."""
+        body = IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0) + text(IFLA_IFNAME, name) + _WITHOUT_STATISTICS
+        try:
+            return self._get(RTM_GETLINK, body, f"link get {name}")
+        except KernelError as error:
+            if error.errno in (errno.ENODEV, errno.ENOENT):
+                return None
+            raise
+
     def ipv4_conf(self, name: str) -> tuple[int, ...]:
         """Return a link's IPv4 settings: `rtnetlink_answers.read_ipv4_conf`. Raises KernelError (ENODEV)."""
         body = IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0) + text(IFLA_IFNAME, name) + _WITHOUT_STATISTICS

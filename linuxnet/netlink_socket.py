@@ -27,6 +27,7 @@ NLM_F_DUMP_INTR = 0x10
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
 NLMSGERR_ATTR_MSG = 1
 RECEIVE_SIZE = 65536  # bytes; the kernel fills at most 32 KiB of a dump's datagram
+STREAMED = 128  # messages at once; their answers fit the smallest receive buffer (net.core.rmem_default)
 DUMP_TRIALS = 10  # an interrupted dump ten times over is a storm worth reporting
 
 _ERROR = struct.Struct("=i")
@@ -86,6 +87,29 @@ class NetlinkSocket:
             if self._dump_once(kind, body, found):
                 return found
         raise Refused(errno.EINTR, "the kernel's state changed all the time while it was read")
+
+    def stream(self, messages: Sequence[tuple[int, int, bytes]]) -> list[tuple[int, Refused]]:
+        """Make changes that do not depend on each other's success; return (position, refusal) pairs."""
+        refused: list[tuple[int, Refused]] = []
+        for i in range(0, len(messages), STREAMED):
+            part = messages[i : i + STREAMED]
+            first = self._sequence + 1
+            self._sequence += len(part)
+            self.sent += len(part)
+            flags_of = NLM_F_REQUEST | NLM_F_ACK
+            wire = [
+                message(kind, flags_of | flags, first + n, body) for n, (kind, flags, body) in enumerate(part)
+            ]
+            self._socket.send(b"".join(wire))
+            missing = len(part)
+            while missing:
+                for answered, of, data in self._receive():
+                    if of == NLMSG_ERROR and answered >= first:
+                        missing -= 1
+                        number = _ERROR.unpack_from(data)[0]
+                        if number:
+                            refused.append((i + answered - first, Refused(-number, _said(data, HEADER.size))))
+        return refused
 
     def batch(self, messages: Sequence[tuple[int, int, bytes]]) -> list[tuple[int, Refused]]:
         """Send messages as one datagram, a transaction; return (position, refusal) pairs.

@@ -22,4 +22,11 @@ NFT_COMMENT_LIMIT = 127  # bytes; NFTNL_UDATA_COMMENT_MAXLEN is 128 with the clo
 MASQUERADE_CHAIN_PREFIX = "CNI-"  # + 24 hex of sha512(network + container id)
 HOSTPORT_MARK_BIT = 13  # portmap's markMasqBit; kube-proxy has 14 and 15, Calico 16 and up
 
-# Routing tables and rule priorities: none yet. The overlay will take its own here.
+# Routes, nexthops, neighbours
+OVERLAY_PROTOCOL = 0x9C  # of everything that leads to other nodes; iproute2's rt_protos names none near it
+NEXTHOP_BASE, NEXTHOP_BITS = 0x70000000, 28  # of nexthop numbers; FRR and others count from 1
+BLACKHOLE_PRIORITY = 0xFFFFFFF0  # of the cluster's unreachable route: after anybody's
+
+# Overlay
+NFT_OVERLAY_TABLE = "podwire_overlay"  # in family inet; a node's, not an attachment's
+PROBE_PORT = 8471  # UDP, on tunnel addresses; one below VXLAN's

@@ -119,6 +119,8 @@ def _link_info(fields: Fields) -> bytes:
     data = b""
     if "peer" in fields:
         data = nested(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, link_body(fields["peer"])))
+    elif "data" in fields:  # made by the room that knows the kind
+        data = nested(IFLA_INFO_DATA, fields["data"])
     elif "br_vlan_filtering" in fields:
         data = nested(IFLA_INFO_DATA, attribute(IFLA_BR_VLAN_FILTERING, bytes([fields["br_vlan_filtering"]])))
     return nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, fields["kind"]), data)

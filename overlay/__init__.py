@@ -1,10 +1,55 @@
 """Pods of many nodes in one network: who owns which subnet, and how packets get there.
 
 What a node shares, pure:
-    subnet        networks as numbers
-    record        what one node tells the others
-    flannel_form  that record as flannel writes it, in etcd and on Kubernetes Nodes
-    net_conf      the network's configuration, flannel's net-conf.json
+    subnet           networks as numbers
+    record           what one node tells the others
+    flannel_form     that record as flannel writes it, in etcd and on Kubernetes Nodes
+    net_conf         the network's configuration, flannel's net-conf.json
+
+Where it is shared:
+    errors           what can be wrong with a lease
+    registry         the interface, whatever store is below
+    lease_keys       flannel's keys in a store, and ours beside them
+    lease_table      which record stands for which key
+    key_value        leases in a directory or in etcd
+    kubernetes_node  what is read from a Node, what is written on it; pure
+    node_objects     leases as Kubernetes Nodes
+    node_following   following the Nodes, by metadata where that is enough
+    net_conf_file    the configuration in a file
+    opening          the registry that agent.toml names
+
+What should be in the kernel, pure:
+    place            where this node stands: tunnels, uplinks
+    mtu              what each way takes from a packet
+    admission        which records are believed
+    ways             a record -> nexthops, neighbours, FDB entries, routes
+    difference       wanted against seen
+
+What makes it so:
+    uplinks          the link towards the other nodes
+    devices          the tunnels
+    guarding         who may speak to them
+    programmer       all peers, or some
+
+What is found out about the way:
+    mesh             whom to ask
+    path_search      how large a packet may be
+    probe_wire       the packets
+    heartbeats       asking
+    peers            all of that, for the other nodes
+
+The node:
+    settings         [overlay] of agent.toml
+    state            what it remembers on disk
+    subnet_env       what it tells CNI plugins
+    conditions       what is not as it should be
+    correspondents   the threads that read and write the registry
+    offers           what it offers while its mode changes
+    standing         finds out where it stands, and makes it so
+    timers           what is to be done when
+    figures          what it counts
+    node             the loop
+    reporting        what it says when asked
 
 Imports `linuxnet`, `cni_spec` and `cluster_store`; is imported by `podwire`.
 """

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from overlay.net_conf import GPE_PORT, VXLAN_PORT
 from overlay.record import WIRE_VERSION, Mode, NodeRecord, Offer
 from overlay.subnet import Subnet, parse_address, parse_subnet
 
@@ -20,6 +19,7 @@ ANNOTATION_PREFIX = "flannel.alpha.coreos.com/"
 OUR_ANNOTATION = "podwire.io/overlay"
 SIZE_LIMIT = 16_384  # bytes of one record; ours have 500
 HOST_GW = "host-gw"
+OFFER_LIMIT = 8  # ways into one node; it has two while it changes from one to the other
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -106,7 +106,9 @@ def load_annotations(
         raise BadRecord(f"Node {name}: {error}") from error
     if not subnets:
         return None
-    data = tuple(_load_object(said[key]) if said.get(key) else None for key in _DATA_ANNOTATIONS)
+    texts = (said.get(key, "") for key in _DATA_ANNOTATIONS)
+    # "null" is what flannel's host-gw has there, and what we write where no MACs are needed
+    data = tuple(None if text in ("", "null") else _load_object(text) for text in texts)
     public = (
         said.get("public-ip-overwrite") or said.get("public-ip"),
         (said.get("public-ipv6-overwrite") or said.get("public-ipv6")),
@@ -145,7 +147,8 @@ def _our_members(record: NodeRecord) -> dict[str, Any]:
 
 def _dump_offer(offer: Offer) -> dict[str, Any]:
     body: dict[str, Any] = {"Mode": offer.mode.value}
-    return body | ({"Port": offer.port, "VNI": offer.vni} if offer.port else {})
+    body |= {"Port": offer.port} if offer.port else {}
+    return body | ({"VNI": offer.vni} if offer.vni else {})
 
 
 def _record(
@@ -192,28 +195,27 @@ def _classic(where: str, backend: Any, data: Sequence[Any]) -> Offer | None:
         macs.append(mac.lower())
     if not any(macs):
         raise BadRecord(f"{where}: a VXLAN lease without VtepMAC")
-    return Offer(Mode.VXLAN, VXLAN_PORT, vni, *macs)
+    return Offer(Mode.VXLAN, 0, vni, *macs)
 
 
 def _offers(where: str, listed: Any, classic: Offer | None) -> tuple[Offer, ...]:
     """Read what a node of ours offers; modes that are newer than this reader are skipped."""
-    found: dict[Mode, Offer] = {}
+    found: list[Offer] = []
     for one in listed if isinstance(listed, list) else ():
         mode = one.get("Mode") if isinstance(one, dict) else None
         if mode not in set(Mode):
             continue
         port, vni = one.get("Port", 0), one.get("VNI", 0)
         if mode == Mode.DIRECT:
-            found[Mode.DIRECT] = Offer(Mode.DIRECT)
+            found.append(Offer(Mode.DIRECT))
             continue
-        usual = VXLAN_PORT if mode == Mode.VXLAN else GPE_PORT
         if type(port) is not int or not 0 <= port < 65536 or type(vni) is not int or not 0 < vni < 1 << 24:
             raise BadRecord(f"{where}: an offer of {mode} with port {str(port)[:20]}, VNI {str(vni)[:20]}")
         if mode == Mode.VXLAN and classic is None:
             continue
         macs = (classic.mac4, classic.mac6) if mode == Mode.VXLAN and classic else ("", "")
-        found.setdefault(Mode(mode), Offer(Mode(mode), port or usual, vni, *macs))
-    return tuple(found.values())
+        found.append(Offer(Mode(mode), port, vni, *macs))
+    return tuple(dict.fromkeys(found))[:OFFER_LIMIT]
 
 
 def _public(where: str, value: Any, version: int) -> str:

@@ -24,7 +24,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One way in. `port` is UDP's, `macs` the VTEPs' by the outer family (4, 6); 0 and {} for `direct`."""
+    """One way in. `port` is UDP's, 0 for the network's own; the MACs are the VTEPs' by outer family."""
 
     mode: Mode
     port: int = 0

@@ -12,7 +12,7 @@
     lifecycle.py    one agent a socket: sockets of its own or of systemd's, signals, idle end
     notify.py       sd_notify
 
-The way of a request: `server` reads it whole, `jobs` queues it, a thread of its pool lets `serving` call
-`cni_plugins.skeleton.answer`, and writes the answer to the caller. Nothing here knows what plugins do; no
-state is kept that could not be read back (`cni_plugins.memory`).
+The way of a request: `server` reads it whole (`@status` it answers itself), `jobs` queues it, a thread of
+its pool lets `serving` call `cni_plugins.skeleton.answer`, and writes the answer to the caller. Nothing
+here knows what plugins do; no state is kept that could not be read back (`cni_plugins.memory`).
 """

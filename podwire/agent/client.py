@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cni_plugins.background import agent_socket
-from podwire.agent.protocol import Reply, Request, decode_reply, encode_request
+from cni_spec.errors import TRY_AGAIN_LATER, CniError
+from podwire.agent.protocol import STATUS, ProtocolError, Reply, Request, decode_reply, encode_request
+
+Status = dict[str, Any]  # as `podwire.agent.status.describe` makes it
 
 
 def socket_path() -> Path:
@@ -34,3 +39,23 @@ def ask(path: Path, request: Request, descriptors: Sequence[int] = (), *, timeou
         while part := agent.recv(1 << 16):
             parts.append(part)
     return decode_reply(b"".join(parts))
+
+
+def read_status(path: Path) -> Status:
+    """Return the status of the agent at a socket.
+
+    Raises:
+        CniError: code 11, if none answers there, or one that lacks descriptors to look at itself.
+    """
+    try:
+        reply = ask(path, Request(STATUS, {}, b""), timeout=5)
+        body: Status = json.loads(reply.stdout)
+    except (OSError, ProtocolError, ValueError) as error:
+        raise CniError(
+            TRY_AGAIN_LATER,
+            f"no agent answers at {path}; `podwire agent`, podwire-agent.service or the next ADD starts one",
+            str(error),
+        ) from error
+    if reply.status != 0:
+        raise CniError(TRY_AGAIN_LATER, f"the agent at {path} said: {body.get('msg')}")
+    return body

@@ -73,13 +73,13 @@ class Connection:
         """Return the request. Raises ProtocolError if the body is none."""
         return decode_request(bytes(self._data[HEADER.size :]))
 
-    def answer(self, reply: Reply) -> bool:
-        """Send an answer and hang up; tell whether the caller took it.
+    def answer(self, reply: Reply, *, timeout: float = WRITE_TIMEOUT) -> bool:
+        """Send an answer and hang up; tell whether the caller took it. `timeout` in seconds, 0: not to wait.
 
         The descriptors stay: a thread may still be at work with them.
         """
         try:
-            self.caller.settimeout(WRITE_TIMEOUT)
+            self.caller.settimeout(timeout)
             self.caller.sendall(encode_reply(reply))
         except OSError:  # it went away, or does not read
             return False

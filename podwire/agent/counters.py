@@ -34,6 +34,7 @@ class Counters:
     requests: Counter[Outcome] = field(default_factory=Counter)
     durations: dict[tuple[str, str], Duration] = field(default_factory=dict)  # by verb, plugin
     rejected: Counter[str] = field(default_factory=Counter)  # by reason
+    gauge_failures: Counter[str] = field(default_factory=Counter)  # by gauge
     _lock: Lock = field(default_factory=Lock)
 
     def count(self, verb: str, plugin: str, code: int, seconds: float) -> None:
@@ -49,8 +50,14 @@ class Counters:
         with self._lock:
             self.rejected[reason] += 1
 
+    def fail_gauge(self, gauge: str) -> None:
+        """Count a gauge that could not be read."""
+        with self._lock:
+            self.gauge_failures[gauge] += 1
+
     def snapshot(self) -> Counters:
         """Return a copy that nobody changes."""
         with self._lock:
             durations = {key: Duration(list(one.counts), one.total) for key, one in self.durations.items()}
-            return Counters(self.since, Counter(self.requests), durations, Counter(self.rejected))
+            rejected, failures = Counter(self.rejected), Counter(self.gauge_failures)
+            return Counters(self.since, Counter(self.requests), durations, rejected, failures)

@@ -35,8 +35,8 @@ def count_elements(memory: HostMemory) -> int:
     return len(memory.ruleset.elements())
 
 
-def free_addresses(indexes: KeptIndexes, conf_dir: Path = CONF_DIR) -> Iterator[tuple[str, str, int]]:
-    """Yield (network, pool, free addresses) for every network of host-local's that is configured here.
+def host_local_networks(conf_dir: Path = CONF_DIR) -> Iterator[HostLocalConfig]:
+    """Yield every network of host-local's that is configured here.
 
     A configuration that cannot be read is left out: `podwire lint` is there to say so.
     """
@@ -44,20 +44,26 @@ def free_addresses(indexes: KeptIndexes, conf_dir: Path = CONF_DIR) -> Iterator[
         try:
             network = read_list_file(path)
             bodies = [one.body | {"name": network.name} for one in network.plugins]
-            for body in bodies:
-                yield from _free_of(body, indexes)
+            configs = [parse_config(HostLocalConfig, body)[0] for body in bodies if _is_host_local(body)]
         except CniError:  # not a metric's business
             continue
+        yield from configs
 
 
-def _free_of(body: JsonObject, indexes: KeptIndexes) -> Iterator[tuple[str, str, int]]:
-    ipam = body.get("ipam")
-    if not isinstance(ipam, dict) or ipam.get("type") != "host-local":
-        return
-    config, _ = parse_config(HostLocalConfig, body)
+def free_addresses(config: HostLocalConfig, indexes: KeptIndexes) -> list[tuple[list[str], float]]:
+    """Return ([network, pool], free addresses) for each pool of a network; none where nobody was yet.
+
+    Raises:
+        CniError: code 11 if its lock cannot be had in time, code 5 if its directory cannot be used.
+    """
     network = Network(config.name, config.ipam.data_dir, cooldown=config.ipam.release_cooldown)
     pools = plan_pools(config)
     if not (network.data_dir / network.name).is_dir():
-        return
-    for one in operate(network, lambda store: usage(store, pools), indexes):
-        yield config.name, str(one.pool), one.available
+        return []
+    counted = operate(network, lambda store: usage(store, pools), indexes)
+    return [([config.name, str(one.pool)], one.available) for one in counted]
+
+
+def _is_host_local(body: JsonObject) -> bool:
+    ipam = body.get("ipam")
+    return isinstance(ipam, dict) and ipam.get("type") == "host-local"

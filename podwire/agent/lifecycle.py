@@ -1,7 +1,8 @@
 """One agent a socket: sockets of its own or of systemd's, signals, the end when idle.
 
 The holder of flock(2) on `agent.lock` beside the socket is the agent; whoever comes second leaves. The
-lock goes with the process, so a socket file that a killed agent left is nobody's, and is replaced.
+lock goes with the process, so a socket file that a killed agent left is nobody's, and is replaced. Where
+somebody listens without the lock it is systemd, whose place is not taken.
 """
 
 from __future__ import annotations
@@ -14,21 +15,28 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cni_plugins.background import listens
 from cni_spec.errors import IO_FAILURE, CniError
 from podwire.agent.notify import notify, watchdog_interval
+from podwire.agent.protocol import OVERLAY
 from podwire.agent.server import Server
 from podwire.agent.settings import Settings
+
+if TYPE_CHECKING:
+    from podwire.agent.overlay import OverlayService
 
 FIRST_LISTENED = 3  # SD_LISTEN_FDS_START (sd_listen_fds(3))
 BACKLOG = 4096  # callers; what net.core.somaxconn allows by default
 SOCKET_MODE = 0o600
+FOLDER_MODE = 0o755  # as podwire-agent.socket makes it
 
 
 class AlreadyRunning(Exception):
-    """Another agent holds the lock of this socket."""
+    """Another agent holds the lock of this socket, or somebody else listens on it."""
 
 
 def run_agent(path: Path, settings: Settings, *, idle: float) -> None:
@@ -39,14 +47,17 @@ def run_agent(path: Path, settings: Settings, *, idle: float) -> None:
         CniError: code 5, if its socket cannot be made.
     """
     _prepare_process()
+    if settings.overlay.registry:
+        idle = 0  # it works without being asked
     with listening(path) as listener:
         interval = watchdog_interval()
         server = Server(listener, settings.agent, idle=idle, beat=_beat(interval), beat_interval=interval)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: server.stop())
         gc.collect()
         gc.freeze()  # what is loaded stays for good: no collection need look at it again
-        with _metrics(server, settings):
+        with ExitStack() as stack:
+            stack.enter_context(_stopped_by_signals(server))
+            overlay = stack.enter_context(_overlay(server, settings))
+            stack.enter_context(_metrics(server, settings, overlay))
             notify("READY=1")
             server.run()
         notify("STOPPING=1")
@@ -54,18 +65,42 @@ def run_agent(path: Path, settings: Settings, *, idle: float) -> None:
 
 @contextmanager
 def listening(path: Path) -> Iterator[socket.socket]:
-    """Hand out the listening socket: systemd's if it passed one, else one made at `path`."""
+    """Hand out the listening socket: systemd's if it passed one, else one made at `path`.
+
+    Raises:
+        AlreadyRunning: there is an agent already, or systemd listens for one it will start.
+        CniError: code 5, if the socket cannot be made.
+    """
     passed = _passed_socket()
     if passed is not None:
         with passed:
             yield passed
         return
-    with _only_one(path.with_name("agent.lock")), _bound(path) as listener:
-        made = path.stat().st_ino
-        try:
+    with _only_one(path.with_name("agent.lock")):
+        if listens(path):  # without the lock: no agent that was started as this one is
+            raise AlreadyRunning(
+                f"somebody listens at {path} already, perhaps systemd by podwire-agent.socket: "
+                "it starts the agent when a plugin calls; stop it, or choose another --socket"
+            )
+        with _bound(path) as listener:
             yield listener
+
+
+@contextmanager
+def _stopped_by_signals(server: Server) -> Iterator[None]:
+    """Let SIGTERM and SIGINT stop a server.
+
+    A handler runs when its thread next runs Python. So the signal itself must wake the loop: it may come
+    in the moment before that goes to sleep, or interrupt another thread (signal.set_wakeup_fd).
+    """
+    with server.waker() as waker:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: server.stop())
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
         finally:
-            _unlink_if(path, made)
+            signal.set_wakeup_fd(-1)
 
 
 def _beat(interval: float | None) -> Callable[[], None]:
@@ -103,10 +138,18 @@ def _passed_socket() -> socket.socket | None:
     return listener
 
 
+def _make_folder(folder: Path) -> None:
+    """Make a folder that every user may look into, whatever our mask; one that is there stays as it is."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(FOLDER_MODE)
+
+
 @contextmanager
 def _only_one(lock: Path) -> Iterator[None]:
     try:
-        lock.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _make_folder(lock.parent)
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CniError(IO_FAILURE, f"{lock}: {error.strerror}") from error
@@ -120,16 +163,32 @@ def _only_one(lock: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+class _OwnListener(socket.socket):
+    """A listener whose file goes with it, as long as that is ours; whoever closes it closes both."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self.path = path
+        self.inode = 0  # of the file, once it is made
+
+    def close(self) -> None:
+        """Unlink, then close: a launcher that finds the file finds somebody."""
+        if self.fileno() >= 0:
+            _unlink_if(self.path, self.inode)
+        super().close()
+
+
 @contextmanager
 def _bound(path: Path) -> Iterator[socket.socket]:
     """Bind under a name of our own, then take the name that launchers know: it is never half made."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as listener:
+    with _OwnListener(path) as listener:
         try:
             draft.unlink(missing_ok=True)
             listener.bind(str(draft))
             draft.chmod(SOCKET_MODE)
             listener.listen(BACKLOG)
+            listener.inode = draft.stat().st_ino
             draft.rename(path)
         except OSError as error:
             draft.unlink(missing_ok=True)
@@ -148,11 +207,30 @@ def _unlink_if(path: Path, inode: int) -> None:
 
 
 @contextmanager
-def _metrics(server: Server, settings: Settings) -> Iterator[None]:
+def _overlay(server: Server, settings: Settings) -> Iterator[OverlayService | None]:
+    """Run the overlay, if one is configured, and let it be asked."""
+    if not settings.overlay.registry:
+        yield None
+        return
+    from podwire.agent.overlay import OverlayService  # and what it is made of, where somebody asked for it
+
+    service = OverlayService(settings.overlay)
+    server.serving.questions[OVERLAY] = service.answer
+    service.start()
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+@contextmanager
+def _metrics(server: Server, settings: Settings, overlay: OverlayService | None) -> Iterator[None]:
     if not settings.metrics.listen:
         yield
         return
     from podwire.agent.metrics import serving_metrics  # prometheus-client, where somebody asked for it
+    from podwire.agent.overlay_metrics import OverlayCollector
 
-    with serving_metrics(settings.metrics.listen, server):
+    more = (OverlayCollector(overlay),) if overlay is not None else ()
+    with serving_metrics(settings.metrics.listen, server, *more):
         yield

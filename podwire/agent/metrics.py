@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn, UnixStreamServer
@@ -18,12 +19,16 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from cni_spec.errors import IO_FAILURE, CniError
+from ipam.kept import KeptIndexes
 from podwire.agent.counters import BUCKETS, Counters, Duration
-from podwire.agent.gauges import count_elements, count_links, free_addresses
+from podwire.agent.gauges import count_elements, count_links, free_addresses, host_local_networks
 from podwire.agent.server import Server
 from podwire.agent.status import process_facts
+from podwire.commands.failing import FORESEEN
 
 CALLERS = 8  # at once; a scraper is one
+
+Sample = tuple[list[str], float]  # the labels' values, and the number
 
 log = logging.getLogger("podwire.agent")
 
@@ -39,25 +44,49 @@ class AgentCollector(Collector):
         seen = self._server.counters.snapshot()
         yield _requests(seen)
         yield _durations(seen)
-        yield _rejected(seen)
+        yield _labelled("podwire_rejected", "Callers that were turned away.", "reason", seen.rejected)
         yield from self._gauges()
+        failures = self._server.counters.snapshot().gauge_failures
+        yield _labelled("podwire_gauge_failures", "Gauges that could not be read.", "gauge", failures)
 
     def _gauges(self) -> Iterator[Metric]:
         pool, memory = self._server.pool, self._server.serving.memory
-        for name, text, value in (
-            ("queue", "Requests that no thread has begun with.", pool.waiting),
-            ("busy", "Requests at work.", pool.busy),
-            ("links", "Links of the host that belong to attachments.", count_links()),
-            ("nft_elements", "Elements of podwire's nft tables.", count_elements(memory.host)),
+        for name, text, read in (
+            ("queue", "Requests that no thread has begun with.", lambda: pool.waiting),
+            ("busy", "Requests at work.", lambda: pool.busy),
+            ("links", "Links of the host that belong to attachments.", count_links),
+            ("nft_elements", "Elements of podwire's nft tables.", lambda: count_elements(memory.host)),
+            ("memory_bytes", "Resident memory of the agent.", lambda: process_facts()["memory"]),
+            ("descriptors", "Open descriptors.", lambda: process_facts()["descriptors"]),
         ):
-            yield GaugeMetricFamily(f"podwire_{name}", text, value)
-        facts = process_facts()
-        yield GaugeMetricFamily("podwire_memory_bytes", "Resident memory of the agent.", facts["memory"])
-        yield GaugeMetricFamily("podwire_descriptors", "Open descriptors.", facts["descriptors"])
-        free = GaugeMetricFamily("podwire_addresses_free", "Addresses left.", labels=["network", "pool"])
-        for network, pool_name, number in free_addresses(memory.indexes):
-            free.add_metric([network, pool_name], number)
-        yield free
+            yield _gauge(name, text, (), self._read(name, partial(_alone, read)))
+        free = self._read("addresses_free", partial(self._free_addresses, memory.indexes))
+        yield _gauge("addresses_free", "Addresses left.", ("network", "pool"), free)
+
+    def _free_addresses(self, indexes: KeptIndexes) -> Iterator[Sample]:
+        for config in host_local_networks():
+            yield from self._read("addresses_free", partial(free_addresses, config, indexes))
+
+    def _read(self, gauge: str, read: Callable[[], Iterable[Sample]]) -> list[Sample]:
+        """Return a gauge's samples; none if it fails: that is counted, and the others are served."""
+        try:
+            return list(read())
+        except FORESEEN as error:
+            log.info("the gauge %s cannot be read: %s", gauge, error)
+            self._server.counters.fail_gauge(gauge)
+            return []
+
+
+def _alone(read: Callable[[], float]) -> list[Sample]:
+    """Return what a gauge without labels has."""
+    return [([], read())]
+
+
+def _gauge(name: str, text: str, labels: Sequence[str], samples: Iterable[Sample]) -> Metric:
+    family = GaugeMetricFamily(f"podwire_{name}", text, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, number)
+    return family
 
 
 def _requests(seen: Counters) -> Metric:
@@ -87,10 +116,10 @@ def _buckets(duration: Duration) -> list[tuple[str, float]]:
     return found
 
 
-def _rejected(seen: Counters) -> Metric:
-    family = CounterMetricFamily("podwire_rejected", "Callers that were turned away.", labels=["reason"])
-    for reason, number in seen.rejected.items():
-        family.add_metric([reason], number)
+def _labelled(name: str, text: str, label: str, numbers: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for value, number in numbers.items():
+        family.add_metric([value], number)
     return family
 
 
@@ -138,10 +167,11 @@ class _UnixServer(_Bounded, UnixStreamServer):
 
 
 @contextmanager
-def serving_metrics(listen: str, server: Server) -> Iterator[None]:
+def serving_metrics(listen: str, server: Server, *more: Collector) -> Iterator[None]:
     """Serve GET /metrics in a thread of its own while the block runs. `listen` as in `settings`."""
     registry = CollectorRegistry()
-    registry.register(AgentCollector(server))
+    for collector in (AgentCollector(server), *more):
+        registry.register(collector)
     with _open(listen, _handler(registry)) as http:
         Thread(target=http.serve_forever, name="metrics", daemon=True).start()
         try:

@@ -14,7 +14,7 @@ from functools import partial
 from podwire.agent.connection import Connection
 from podwire.agent.counters import Counters
 from podwire.agent.jobs import Job, Pool
-from podwire.agent.protocol import ProtocolError, Reply
+from podwire.agent.protocol import STATUS, ProtocolError, Reply, Request
 from podwire.agent.serving import Serving, try_again_later
 from podwire.agent.settings import AgentSettings
 from podwire.agent.status import describe
@@ -22,6 +22,8 @@ from podwire.agent.status import describe
 READ_DEADLINE = 5.0  # seconds for a caller to send its whole request
 CALLERS = 512  # that are being read from; more are told to try again
 STOP_DEADLINE = 20.0  # seconds for requests at work when the agent is told to stop
+ACCEPT_PAUSE = 0.1  # seconds without accepting, where the system has nothing left to accept with
+SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED)  # accept(2)
 ACCEPTS = 64  # at once, before those that are there are looked at again
 
 log = logging.getLogger("podwire.agent")
@@ -44,7 +46,7 @@ class Server:
         beat_interval: float | None = None,
     ) -> None:
         self.counters = Counters()
-        self.serving = Serving(self.counters, self._describe)
+        self.serving = Serving(self.counters)
         self._settings, self._idle = settings, idle
         self._beat, self._beat_interval = beat, beat_interval
         self._listener = listener
@@ -54,6 +56,8 @@ class Server:
             one.setblocking(False)
         self._reading: dict[int, Connection] = {}
         self._stop_at: float | None = None
+        self._is_accepting = False
+        self._accept_at = 0.0  # not before
         self._last_request = time.monotonic()
         self.pool = Pool(
             self.serving.serve,
@@ -71,6 +75,10 @@ class Server:
             if error.errno not in (errno.EAGAIN, errno.EBADF):
                 raise
 
+    def waker(self) -> socket.socket:
+        """Return a socket that is the caller's to close: a byte written to it is a `wake`."""
+        return self._wake_in.dup()
+
     def stop(self) -> None:
         """End when the requests at work are done; from any thread, or a signal handler."""
         self._stop_at = time.monotonic() + STOP_DEADLINE
@@ -80,9 +88,9 @@ class Server:
         """Serve until stopped, or idle for long enough."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake_out, selectors.EVENT_READ, self._drain)
-            selector.register(self._listener, selectors.EVENT_READ, partial(self._accept, selector))
             try:
-                while not self._is_over(selector):
+                while not self._is_over():
+                    self._tend_listener(selector)
                     for key, _ in selector.select(self._timeout()):
                         key.data()
                     self._turn_out_slow(selector)
@@ -101,11 +109,9 @@ class Server:
         self._wake_in.close()
         self._wake_out.close()
 
-    def _is_over(self, selector: selectors.BaseSelector) -> bool:
+    def _is_over(self) -> bool:
         now = time.monotonic()
         if self._stop_at is not None:
-            if self._listener.fileno() in selector.get_map():
-                selector.unregister(self._listener)
             return (self.pool.is_idle() and not self._reading) or now >= self._stop_at
         is_unused = self.pool.is_idle() and not self._reading
         return self._idle > 0 and is_unused and now - self._last_request >= self._idle
@@ -115,6 +121,8 @@ class Server:
         now = time.monotonic()
         moments = [now + 60.0, self.pool.next_deadline(), self._stop_at]
         moments += [one.since + READ_DEADLINE for one in self._reading.values()][:1]  # the oldest comes first
+        if self._accept_at > now:
+            moments.append(self._accept_at)
         if self._idle:
             moments.append(self._last_request + self._idle)
         if self._beat_interval:
@@ -128,6 +136,17 @@ class Server:
         except BlockingIOError:  # empty
             return
 
+    def _tend_listener(self, selector: selectors.BaseSelector) -> None:
+        """Watch it but in a pause; at a stop close it, so that callers see at once that nobody is here."""
+        is_wanted = self._stop_at is None and time.monotonic() >= self._accept_at
+        if is_wanted and not self._is_accepting:
+            selector.register(self._listener, selectors.EVENT_READ, partial(self._accept, selector))
+        elif self._is_accepting and not is_wanted:
+            selector.unregister(self._listener)
+        self._is_accepting = is_wanted
+        if self._stop_at is not None:
+            self._listener.close()
+
     def _accept(self, selector: selectors.BaseSelector) -> None:
         for _ in range(ACCEPTS):
             try:
@@ -135,9 +154,10 @@ class Server:
             except BlockingIOError:  # nobody else
                 return
             except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ECONNABORTED):
+                if error.errno not in SHORTAGES:
                     raise
                 self.counters.reject(errno.errorcode[error.errno])
+                self._accept_at = time.monotonic() + ACCEPT_PAUSE  # it would be told of them again at once
                 return
             self._greet(selector, Connection(caller))
 
@@ -148,7 +168,7 @@ class Server:
             connection.close()
         elif len(self._reading) >= CALLERS:
             self.counters.reject("too many callers")
-            self._turn_away(connection, try_again_later("too many callers at once"))
+            self._answer_at_once(connection, try_again_later("too many callers at once"))
         else:
             self._reading[connection.fileno()] = connection
             selector.register(connection, selectors.EVENT_READ, partial(self._read, selector, connection))
@@ -168,15 +188,22 @@ class Server:
             connection.close()
             return
         self._last_request = time.monotonic()
+        self._take(request, connection)
+
+    def _take(self, request: Request, connection: Connection) -> None:
+        """Queue a request; a question for the status is answered beside the queue, which may be stuck."""
+        if request.plugin == STATUS:
+            self._answer_at_once(connection, self._status())
+            return
         job = Job(request, connection, self._last_request + self._settings.deadline)
         if not self.pool.put(job):
             self.counters.reject("queue full")
             why = f"{self._settings.queue} requests are waiting already"
-            self._turn_away(connection, try_again_later(why))
+            self._answer_at_once(connection, try_again_later(why))
 
-    def _turn_away(self, connection: Connection, reply: Reply) -> None:
-        """Answer at once: so short an answer fits into the socket's buffer, nobody is waited for."""
-        connection.answer(reply)
+    def _answer_at_once(self, connection: Connection, reply: Reply) -> None:
+        """Answer with what fits into the socket's buffer, as these answers do: nobody is waited for."""
+        connection.answer(reply, timeout=0)
         connection.close()
 
     def _turn_out_slow(self, selector: selectors.BaseSelector) -> None:
@@ -190,5 +217,8 @@ class Server:
         if self._reading.pop(connection.fileno(), None) is not None:
             selector.unregister(connection)
 
-    def _describe(self) -> str:
-        return describe(self.counters, self.pool)
+    def _status(self) -> Reply:
+        try:
+            return Reply(0, describe(self.counters, self.pool).encode())
+        except OSError as error:  # no descriptor is left to look at /proc with
+            return try_again_later(f"the agent cannot read its own state: {error.strerror}")

@@ -18,7 +18,7 @@ from linuxnet.kernel import Kernel
 from linuxnet.netns import OWN_NETNS
 from podwire.agent.counters import Counters
 from podwire.agent.jobs import Job
-from podwire.agent.protocol import NOT_SERVED, STATUS, Reply, Request
+from podwire.agent.protocol import NOT_SERVED, Reply, Request
 
 log = logging.getLogger("podwire.agent")
 
@@ -28,10 +28,10 @@ _VERBS = frozenset(one.value for one in Verb)
 class Serving:
     """What answers requests in the network namespace that its maker's thread is in."""
 
-    def __init__(self, counters: Counters, status: Callable[[], str]) -> None:
+    def __init__(self, counters: Counters) -> None:
         self.memory = Memory()
+        self.questions: dict[str, Callable[[bytes], Reply]] = {}  # by what stands in a type's place
         self._counters = counters
-        self._status = status
         self._netns = os.stat(OWN_NETNS)  # noqa: PTH116
         for name in PLUGIN_TYPES:
             load_plugin(name)
@@ -43,8 +43,8 @@ class Serving:
     def serve(self, job: Job) -> Reply:
         """Answer one request."""
         request, descriptors = job.request, job.connection.descriptors
-        if request.plugin == STATUS:
-            return Reply(0, self._status().encode())
+        if request.plugin in self.questions:
+            return self.questions[request.plugin](request.stdin)
         if not descriptors or not os.path.samestat(os.fstat(descriptors[0]), self._netns):
             self._counters.reject("another network namespace")
             return Reply(NOT_SERVED)

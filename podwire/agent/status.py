@@ -12,6 +12,7 @@ from cni_spec.json_input import JsonObject
 from podwire.agent.counters import BUCKETS, Counters, Duration
 from podwire.agent.jobs import Pool
 
+VERSION = version("podwire")  # read from disk, and so not while callers wait
 QUANTILES = (0.5, 0.99)
 
 
@@ -20,10 +21,10 @@ def describe(counters: Counters, pool: Pool) -> str:
     seen = counters.snapshot()
     body: JsonObject = {
         "pid": os.getpid(),
-        "version": version("podwire"),
+        "version": VERSION,
         "since": seen.since,
         "uptime": round(time.time() - seen.since, 3),
-        "busy": pool.busy - 1,  # but for the question itself
+        "busy": pool.busy,
         "queue": pool.waiting,
         "stuck": pool.surplus,
         **process_facts(),

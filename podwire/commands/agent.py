@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cni_spec.errors import TRY_AGAIN_LATER, CniError
-from podwire.agent.client import ask, socket_path
-from podwire.agent.protocol import STATUS, ProtocolError, Request
+from podwire.agent.client import Status, read_status, socket_path
 from podwire.commands.options import OutputOption
 from podwire.commands.printing import Output, print_json, print_table, say
 
 app = typer.Typer(help="Run the node agent, which answers the plugins' calls from a process that is there.")
 
-Status = dict[str, Any]  # as `podwire.agent.status.describe` makes it
 SocketOption = Annotated[
     Path | None, typer.Option("--socket", help="Where launchers look for it.", envvar="PODWIRE_SOCKET")
 ]
@@ -70,24 +66,6 @@ def request_rows(body: Status) -> list[tuple[str, ...]]:
          *(_milliseconds(one[key]) for key in ("mean", "p50", "p99")))
         for one in body["requests"]
     ]  # fmt: skip
-
-
-def read_status(path: Path) -> Status:
-    """Return the status of the agent at a socket.
-
-    Raises:
-        CniError: code 11, if none answers there.
-    """
-    try:
-        reply = ask(path, Request(STATUS, {}, b""), timeout=5)
-        body: Status = json.loads(reply.stdout)
-    except (OSError, ProtocolError, ValueError) as error:
-        raise CniError(
-            TRY_AGAIN_LATER,
-            f"no agent answers at {path}; `podwire agent`, podwire-agent.service or the next ADD starts one",
-            str(error),
-        ) from error
-    return body
 
 
 def _fact(name: str, value: object) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from podwire.agent.client import socket_path
-from podwire.commands.agent import REQUEST_COLUMNS, SocketOption, Status, read_status, request_rows
+from podwire.agent.client import Status, read_status, socket_path
+from podwire.commands.agent import REQUEST_COLUMNS, SocketOption, request_rows
 from podwire.commands.options import OutputOption
 from podwire.commands.printing import Output, print_json, print_table
 

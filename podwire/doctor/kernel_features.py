@@ -13,6 +13,7 @@ from linuxnet.nft import Nft
 from linuxnet.pyroute import Pyroute
 from linuxnet.scratch import open_scratch_netns
 from podwire.doctor.features import FEATURES, FILES, Bench, Feature
+from podwire.doctor.overlay_features import OVERLAY_FEATURES
 from podwire.doctor.verdict import State, Verdict, judge
 
 
@@ -39,7 +40,7 @@ def _try_all() -> list[Verdict]:
             netlink, context = Pyroute(), Nft()
             try:
                 bench = Bench(netlink, context, _stand(netlink))
-                return [_try(feature, bench) for feature in FEATURES]
+                return [_try(feature, bench) for feature in FEATURES + OVERLAY_FEATURES]
             finally:
                 netlink.close()
                 context.close()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,3 +127,23 @@ def in_background(act: Callable[[], object]) -> tuple[threading.Thread, list[Any
     thread = threading.Thread(target=lambda: found.append(act()), daemon=True)
     thread.start()
     return thread, found
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    """Let this process open nothing more."""
+    free = os.dup(0)  # the lowest number that is free
+    os.close(free)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for what another thread or process is about to do; fail if it does not."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be"

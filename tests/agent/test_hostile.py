@@ -10,6 +10,7 @@ import resource
 import socket
 import struct
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,9 +21,9 @@ import podwire.agent.server as server_module
 from linuxnet.netns import OWN_NETNS
 from podwire.agent.client import ask
 from podwire.agent.connection import Connection
-from podwire.agent.protocol import HEADER, ProtocolError, Request, encode_request
+from podwire.agent.protocol import HEADER, STATUS, ProtocolError, Request, decode_reply, encode_request
 from podwire.agent.status import process_facts
-from tests.agent.conftest import BRIDGE, SOCKET, Caller
+from tests.agent.conftest import BRIDGE, SOCKET, Caller, no_descriptors_left, wait_until
 
 NOBODY = 65534
 VERSION = Request("bridge", {"CNI_COMMAND": "VERSION"}, b"{}")
@@ -124,6 +125,33 @@ def test_ten_thousand_connections_are_bounded(caller: Caller) -> None:
     assert caller.server.counters.rejected["too many callers"] > 0
     assert process_facts()["threads"] == threads
     assert open_files(caller) == before
+
+
+def test_who_cannot_be_accepted_for_want_of_descriptors_is_not_asked_for_all_the_time(
+    caller: Caller,
+) -> None:
+    open_files(caller)  # none is about to be closed
+    with socket.socket(socket.AF_UNIX) as waiting:
+        waiting.settimeout(10)
+        with no_descriptors_left():
+            began = time.monotonic()
+            waiting.connect(str(SOCKET))
+            wait_until(lambda: caller.server.counters.rejected["EMFILE"] >= 3)
+            assert time.monotonic() - began >= 2 * server_module.ACCEPT_PAUSE
+
+        waiting.sendall(encode_request(VERSION))
+        assert waiting.recv(4) == b"PWA1"
+
+
+def test_for_want_of_descriptors_the_status_is_an_error_and_the_agent_lives(caller: Caller) -> None:
+    open_files(caller)
+    with connected() as one:
+        wait_until(lambda: len(caller.server._reading) == 1)
+        with no_descriptors_left():
+            one.sendall(encode_request(Request(STATUS, {}, b"")))
+            reply = decode_reply(b"".join(iter(lambda: one.recv(4096), b"")))
+    assert reply.status == 1 and json.loads(reply.stdout)["code"] == 11
+    assert answers(caller)
 
 
 def test_descriptors_that_are_no_namespaces_are_refused(caller: Caller) -> None:

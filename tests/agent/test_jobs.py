@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from queue import SimpleQueue
 from threading import Event
@@ -14,6 +14,7 @@ import pytest
 from podwire.agent.connection import Connection
 from podwire.agent.jobs import Job, Pool
 from podwire.agent.protocol import Reply, Request, decode_reply
+from tests.agent.conftest import wait_until
 
 WAIT = 10  # seconds after which something that must come has not
 LATE = Reply(1, b"late")
@@ -110,7 +111,7 @@ def test_a_late_del_does_not_come_after_the_next_add(crowd: Crowd) -> None:
     assert crowd.begun.get(timeout=WAIT) == "stuck"
     crowd.pool.abandon_late(LATE)
     late = crowd.put("stuck", "DEL", seconds=0)  # waits for the lock of its attachment
-    _wait(crowd.is_contended)
+    wait_until(crowd.is_contended)
     crowd.pool.abandon_late(LATE)
     assert heard(late) == LATE
 
@@ -131,9 +132,3 @@ def test_what_is_in_time_is_never_taken_for_late(crowd: Crowd) -> None:
         assert heard(caller) in (LATE, Reply(0, name.encode()))
     crowd.finish(200)
     assert crowd.pool.surplus == 0 and crowd.pool._threads == 1
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import select
@@ -13,13 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from cni_spec.errors import CniError
 from linuxnet.netns import OWN_NETNS
 from podwire.agent.client import ask
-from podwire.agent.metrics import serving_metrics
 from podwire.agent.protocol import STATUS, Request
 from podwire.agent.settings import AgentSettings, read_settings
 from podwire.main import app
@@ -27,7 +26,6 @@ from tests.agent.conftest import BRIDGE, SOCKET, Caller
 from tests.calls import Container
 
 AGENT = [sys.executable, "-I", "-m", "podwire", "agent"]
-LABELS = ("verb", "plugin", "code", "network", "pool", "le")
 ACTIVATE = """
 import os, sys, socket
 listener = socket.socket(socket.AF_UNIX)
@@ -107,6 +105,17 @@ def test_a_signal_ends_it_and_the_socket_goes(start: Start, told: Notifications,
     assert agent.wait(20) == 0 and not SOCKET.exists()
 
 
+def test_a_signal_that_does_not_interrupt_the_loop_ends_it_too(start: Start, told: Notifications) -> None:
+    agent = start()
+    told.wait("READY=1")
+    worker = max(int(path.name) for path in Path(f"/proc/{agent.pid}/task").iterdir())
+
+    assert ctypes.CDLL(None).tgkill(agent.pid, worker, signal.SIGTERM) == 0
+
+    told.wait("STOPPING=1")
+    assert agent.wait(20) == 0
+
+
 def test_after_a_kill_another_takes_its_place(start: Start, told: Notifications) -> None:
     first = start()
     told.wait("READY=1")
@@ -128,6 +137,32 @@ def test_the_second_of_two_leaves(start: Start, told: Notifications) -> None:
     assert second.wait(20) == 1 and b"another agent serves" in second.communicate()[1]
     assert silent.wait(20) == 0 and silent.communicate()[1] == b""
     assert status() == first.pid
+
+
+def test_a_socket_that_another_listens_on_is_not_taken(start: Start) -> None:
+    with socket.socket(socket.AF_UNIX) as systemds:
+        systemds.bind(str(SOCKET))
+        systemds.listen()
+        inode = SOCKET.stat().st_ino
+
+        by_hand = start()
+        assert by_hand.wait(20) == 1 and b"podwire-agent.socket" in by_hand.communicate()[1]
+        silent = start("--background")
+        assert silent.wait(20) == 0 and silent.communicate()[1] == b""
+        assert SOCKET.stat().st_ino == inode
+
+
+def test_its_folders_are_open_to_all_whatever_the_mask(
+    start: Start, told: Notifications, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run" / "podwire"
+    tmp_path.chmod(0o700)
+
+    start("--socket", str(folder / "agent.sock"), before=("sh", "-c", 'umask 077; exec "$0" "$@"'))
+
+    told.wait("READY=1")
+    modes = [path.stat().st_mode & 0o777 for path in (folder, folder.parent, tmp_path)]
+    assert modes == [0o755, 0o755, 0o700]
 
 
 def test_it_leaves_when_nobody_calls(start: Start, told: Notifications) -> None:
@@ -224,39 +259,3 @@ def test_without_an_agent_the_status_says_what_to_do(host: None) -> None:
     result = CliRunner().invoke(app, ["agent", "status"])
 
     assert result.exit_code == 1 and "podwire-agent.service" in result.stderr
-
-
-@pytest.mark.parametrize("listen", ["127.0.0.1:9453", "unix:/run/podwire/metrics.sock", "[::1]:9453"])
-def test_metrics_are_prometheus_text(caller: Caller, pod: Callable[[str], Container], listen: str) -> None:
-    folder = Path("/etc/cni/net.d")
-    folder.mkdir(exist_ok=True)
-    (folder / "10-net.conflist").write_text(
-        json.dumps({"cniVersion": "1.0.0", "name": "net", "plugins": [BRIDGE]})
-    )
-    caller.add(BRIDGE, pod("one"))
-    with serving_metrics(listen, caller.server):
-        text = _get(listen)
-
-    seen = {
-        (sample.name, *(sample.labels[name] for name in LABELS if name in sample.labels)): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-    assert seen["podwire_requests_total", "ADD", "bridge", "0"] == 1
-    assert seen["podwire_request_seconds_count", "ADD", "bridge"] == 1
-    assert seen["podwire_links",] == 1 and seen["podwire_nft_elements",] == 2
-    assert seen["podwire_addresses_free", "net", "10.70.0.1-10.70.255.254"] == 65532
-    assert seen["podwire_memory_bytes",] > 1 << 20
-
-
-def _get(listen: str) -> str:
-    is_unix = listen.startswith("unix:")
-    family = socket.AF_UNIX if is_unix else socket.AF_INET6 if "[" in listen else socket.AF_INET
-    host, _, port = listen.rpartition(":")
-    with socket.socket(family) as one:
-        one.connect(listen.removeprefix("unix:") if is_unix else (host.strip("[]"), int(port)))
-        one.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        data = b"".join(iter(lambda: one.recv(1 << 16), b""))
-    head, _, body = data.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.0 200") and b"text/plain" in head
-    return body.decode()

@@ -16,8 +16,9 @@ from linuxnet.netns import OWN_NETNS
 from linuxnet.scratch import open_scratch_netns
 from podwire.agent.client import ask
 from podwire.agent.protocol import NOT_SERVED, STATUS, Reply, Request, encode_request
+from podwire.agent.server import Server
 from podwire.agent.settings import AgentSettings
-from tests.agent.conftest import BRIDGE, NET, SOCKET, Caller, SlowIpam, in_background
+from tests.agent.conftest import BRIDGE, NET, SOCKET, Caller, SlowIpam, in_background, wait_until
 from tests.calls import Container, dump, ip_json, run
 
 MakePod = Callable[[str], Container]
@@ -178,6 +179,37 @@ def test_a_stop_finishes_what_is_at_work(caller: Caller, pod: MakePod, slow_ipam
     assert added[0].status == 0
 
 
+def test_who_calls_during_a_stop_sees_at_once_that_nobody_is_here(
+    caller: Caller, pod: MakePod, slow_ipam: SlowIpam
+) -> None:
+    adding, added = in_background(lambda: caller.ask("ADD", SLOW, pod("one")))
+    slow_ipam.wait_begun()
+
+    caller.server.stop()
+    wait_until(lambda: not SOCKET.exists())
+
+    with pytest.raises(FileNotFoundError):
+        caller.ask("VERSION", BRIDGE, None)
+    slow_ipam.let_go()
+    adding.join(10)
+    assert added[0].status == 0
+
+
+def test_a_stop_leaves_systemds_socket_and_who_waits_there_to_the_next_agent(host: None) -> None:
+    with socket.socket(socket.AF_UNIX) as systemds, socket.socket(socket.AF_UNIX) as waiting:
+        systemds.bind(str(SOCKET))
+        systemds.listen()
+        server = Server(systemds.dup(), AgentSettings())
+        waiting.connect(str(SOCKET))
+        server.stop()
+        server.run()
+
+        successor, _ = systemds.accept()
+        with successor:
+            successor.sendall(b"here")
+        assert waiting.recv(4) == b"here" and SOCKET.exists()
+
+
 class TestADeadline:
     """A short one, and one thread."""
 
@@ -211,12 +243,27 @@ class TestAFullQueue:
         slow_ipam.wait_begun()
         with socket.socket(socket.AF_UNIX) as queued:
             queued.connect(str(SOCKET))
-            queued.sendall(encode_request(Request(STATUS, {}, b"")))  # comes first, so it is read first
+            queued.sendall(encode_request(Request("bridge", {}, b"")))  # comes first, so it is read first
             turned_away = caller.ask("VERSION", BRIDGE, None)
             slow_ipam.let_go()
             adding.join(10)
             assert json.loads(turned_away.stdout)["code"] == 11
             assert added[0].status == 0 and queued.recv(4) == b"PWA1"
+
+    def test_is_no_reason_not_to_tell_the_status(
+        self, caller: Caller, pod: MakePod, slow_ipam: SlowIpam
+    ) -> None:
+        adding, _ = in_background(lambda: caller.ask("ADD", SLOW, pod("one")))
+        slow_ipam.wait_begun()
+        with socket.socket(socket.AF_UNIX) as queued:
+            queued.connect(str(SOCKET))
+            queued.sendall(encode_request(Request("bridge", {}, b"")))
+
+            seen = json.loads(ask(SOCKET, Request(STATUS, {}, b""), timeout=5).stdout)
+
+            assert (seen["busy"], seen["queue"]) == (1, 1)
+        slow_ipam.let_go()
+        adding.join(10)
 
 
 def test_the_status_tells_what_was_done(caller: Caller, pod: MakePod) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import Result
 
 from podwire.doctor import kernel_features
 from tests.calls import dump
-from tests.cli.conftest import Cli, said
+from tests.cli.conftest import Cli, run_as_nobody, said
 
 pytestmark = pytest.mark.usefixtures("host")
 
@@ -32,6 +34,7 @@ LINKS = {
     "bridge": ["type", "bridge"],
     "bridge VLAN filtering": ["type", "bridge", "vlan_filtering", "1"],
     "vxlan": ["type", "vxlan", "id", "1", "dstport", "8472"],
+    "vxlan-gpe": ["type", "vxlan", "external", "gpe", "dstport", "4790"],
     "ifb": ["type", "ifb"],
     "dummy": ["type", "dummy"],
     "vrf": ["type", "vrf", "table", "10"],
@@ -49,7 +52,7 @@ def test_links_are_judged_as_ip_judges_them(cli: Cli) -> None:
 
 def test_what_is_not_there_comes_with_advice(cli: Cli) -> None:
     for verdict in _verdicts(cli).values():
-        assert verdict["found"] and verdict["needed_by"]
+        assert verdict["found"] and verdict["breaks"]
         assert (verdict["state"] == "fine") or verdict["advice"]
 
 
@@ -75,3 +78,39 @@ def test_installed_plugins_are_counted(cli: Cli, monkeypatch: pytest.MonkeyPatch
 
     cli("install", "--to", tmp_path)
     assert _verdicts(cli)["plugins"]["state"] == "fine"
+
+
+def test_a_host_that_stops_pods_packets_is_status_3(cli: Cli) -> None:
+    subprocess.run(["iptables", "-P", "FORWARD", "DROP"], check=True)
+    result = cli("doctor", "-o", "json")
+
+    assert result.exit_code == 3 and _states(result)["FORWARD policy"] == {"broken"}
+
+
+def test_the_ports_to_try_can_be_chosen(cli: Cli) -> None:
+    names = _states(cli("doctor", "--vxlan-port", "4789", "--gpe-port", "4799", "-o", "json"))
+
+    assert {"UDP port 4789", "UDP port 4799"} <= set(names)
+
+
+def test_an_ordinary_user_is_told_what_could_not_be_looked_at() -> None:
+    done = run_as_nobody("doctor", "-o", "json")
+
+    assert done.returncode == 1 and not done.stderr
+    seen = {one["name"]: one for one in json.loads(done.stdout)}
+    assert {seen[name]["state"] for name in ("UDP port 8472", "FORWARD policy")} == {"unseen"}
+    assert seen["rights"]["state"] == "missing" and seen["rp_filter"]["state"] != "unseen"
+
+
+def _states(result: Result) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for one in said(result):
+        found.setdefault(one["name"], set()).add(one["state"])
+    return found
+
+
+def test_what_is_fine_is_shown_to_those_who_ask(cli: Cli) -> None:
+    short, long = cli("doctor"), cli("doctor", "--all")
+
+    assert "\nveth " not in short.stdout and "things are fine" in short.stdout
+    assert "\nveth " in long.stdout and "things are fine" not in long.stdout

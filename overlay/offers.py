@@ -1,0 +1,45 @@
+"""What this node offers the others, also while its mode, port or VNI changes. Pure.
+
+Make before break: the new way in is offered beside the old one, which goes when every node that lives has the
+new one as well and a while has passed. Who sends takes the first offer that it can speak, so that all change
+over one by one, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from overlay.net_conf import NetConf
+from overlay.record import Mode, NodeRecord, Offer
+
+GRACE = 10.0  # seconds after which everybody has seen what everybody offers
+
+
+def configured_offer(conf: NetConf, mac4: str, mac6: str) -> Offer:
+    """Return the offer that the network's configuration asks for. The MACs are of this node's VTEPs."""
+    backend = conf.backend
+    if backend.mode is Mode.DIRECT:
+        return Offer(Mode.DIRECT)
+    macs = (mac4, mac6) if backend.mode is Mode.VXLAN else ("", "")
+    return Offer(backend.mode, backend.tunnel_port, backend.vni, *macs)
+
+
+def offers_now(wanted: Offer, before: Iterable[Offer]) -> tuple[Offer, ...]:
+    """Return what to offer: the wanted way first, then those that others may still use."""
+    kept = [one for one in before if not is_same_way(one, wanted)]
+    return (wanted, *kept)
+
+
+def may_drop_old(wanted: Offer, others: Iterable[NodeRecord]) -> bool:
+    """Tell whether every node can be spoken to in the new way: then nobody needs the old one.
+
+    A flanneld cannot learn a new way; while there is one, the old one stays.
+    """
+    return all(
+        any(is_same_way(offer, wanted) for offer in record.offers) for record in others if record.is_live
+    )
+
+
+def is_same_way(one: Offer, other: Offer) -> bool:
+    """Tell whether two offers are spoken to by the same device; MACs are the receiver's business."""
+    return (one.mode, one.port, one.vni) == (other.mode, other.port, other.vni)

@@ -1,0 +1,71 @@
+"""The registry that agent.toml names: a folder, etcd, or Kubernetes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cluster_store.opening import StoreOptions, open_store, prefix_of
+from overlay.key_value import KeyValueRegistry
+from overlay.lease_keys import Keys
+from overlay.registry import Registry
+from overlay.settings import OverlaySettings
+
+KUBERNETES = "kubernetes"  # "kubernetes" in a pod, "kubernetes:/etc/kubernetes/admin.conf" elsewhere
+NET_CONF = "/etc/kube-flannel/net-conf.json"  # where flannel's ConfigMap is mounted
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def open_registry(settings: OverlaySettings, boot: str) -> Registry:
+    """Return the registry; it is not asked anything yet.
+
+    Raises:
+        StoreRefused: the configuration does not name one that can be used.
+    """
+    if settings.registry.partition(":")[0] == KUBERNETES:
+        return _open_kubernetes(settings)
+    return open_key_value(settings, boot)
+
+
+def open_key_value(settings: OverlaySettings, boot: str) -> KeyValueRegistry:
+    """Return a registry whose leases are keys. Raises StoreRefused."""
+    options = StoreOptions(
+        ca=_path(settings.ca_file), certificate=_path(settings.cert_file), key=_path(settings.key_file),
+        user=settings.user, password_file=_path(settings.password_file),
+    )  # fmt: skip
+    store = open_store(settings.registry, options)
+    prefix = prefix_of(settings.registry) or settings.prefix.rstrip("/")
+    return KeyValueRegistry(store, settings.node_name, boot, Keys(prefix))
+
+
+def read_boot_id() -> str:
+    """Return what tells this life of the kernel from another."""
+    return BOOT_ID.read_text().strip()
+
+
+def registry_hosts(settings: OverlaySettings) -> list[str]:
+    """Return the addresses of the registry's servers, as far as they are addresses: nodes are that way."""
+    found = []
+    for part in settings.registry.split(","):
+        try:
+            host = urlsplit(part if "://" in part else f"//{part}").hostname or ""
+        except ValueError:  # told by whoever opens it
+            continue
+        if host and not host.startswith("/") and (":" in host or host.replace(".", "").isdigit()):
+            found.append(host)
+    return found
+
+
+def _open_kubernetes(settings: OverlaySettings) -> Registry:
+    from cluster_store.kubernetes import KubernetesClient  # ssl and more, where it is asked for
+    from cluster_store.kubernetes_access import access_by_kubeconfig, access_in_cluster
+    from overlay.node_objects import KubernetesRegistry
+
+    path = settings.registry.partition(":")[2] or settings.kubeconfig
+    access = access_by_kubeconfig(Path(path)) if path else access_in_cluster()
+    client = KubernetesClient(access)
+    return KubernetesRegistry(client, settings.node_name, Path(settings.net_conf or NET_CONF))
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
