@@ -42,8 +42,8 @@ class EtcdError(Exception):
 
     def as_store_error(self) -> StoreRefused | StoreUnavailable:
         """Return what it means to who asked."""
-        is_full = self.code == RESOURCE_EXHAUSTED and "space" in str(self)
-        kind = StoreRefused if is_full or self.code in REFUSALS else StoreUnavailable
+        is_too_much = self.code == RESOURCE_EXHAUSTED and "too many requests" not in str(self)
+        kind = StoreRefused if is_too_much or self.code in REFUSALS else StoreUnavailable
         return kind(f"etcd: {self}")
 
 

@@ -26,7 +26,15 @@ from typing import NamedTuple
 from cluster_store.folder_lock import locked
 from cluster_store.key_names import key_of, name_of, quote
 from cluster_store.store import Change, Item, Put, Snapshot, StoreRefused, StoreUnavailable
-from cluster_store.value_file import Signature, Unreadable, read_value, signature_of, write_note, write_value
+from cluster_store.value_file import (
+    BAD_FILE,
+    Signature,
+    Unreadable,
+    read_value,
+    signature_of,
+    write_note,
+    write_value,
+)
 
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -113,10 +121,7 @@ class Folder:
         with os.scandir(self.root) as entries:
             for entry in entries:
                 if entry.name.startswith(start) and (key := key_of(entry.name)):
-                    try:
-                        yield key, entry.name, signature_of(entry.stat())
-                    except FileNotFoundError:  # removed by hand meanwhile, or a link to nothing
-                        continue
+                    yield key, entry.name, _signature(entry)
 
     def _keys(self, prefix: str) -> list[str]:
         """Return the keys that have files, and forget those that had."""
@@ -191,6 +196,16 @@ class Folder:
         write_note(self.inner / "about" / name, about, self._temporary)
         with suppress(FileNotFoundError):  # the process that was killed had come further
             (self.inner / "new" / number).rename(self.root / name)
+
+
+def _signature(entry: os.DirEntry[str]) -> Signature:
+    """Return a file's signature; one that no file has, if it cannot be told: then `find` will say why."""
+    try:
+        return signature_of(entry.stat())
+    except OSError as error:
+        if error.errno in BAD_FILE or error.errno == errno.ENOENT:
+            return Signature(0, 0, 0)
+        raise
 
 
 def _read_about(path: Path) -> About | None:
