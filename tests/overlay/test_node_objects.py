@@ -127,7 +127,7 @@ def test_what_flannel_wrote_on_a_node_is_read(api: ApiServer, net_conf: Path, nu
         key=f"node-{number}",
         subnets=(parse_subnet(f"10.244.{number}.0/24"),),
         public4=f"192.168.77.{number}",
-        offers=(Offer(Mode.VXLAN, 8472, 1, link["address"]),),
+        offers=(Offer(Mode.VXLAN, 0, 1, link["address"]),),
         created=record.created,
     )
 
