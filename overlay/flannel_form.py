@@ -56,7 +56,11 @@ def dump_lease(record: NodeRecord) -> str:
 
 def load_lease(key: str, value: str, *, created: int = 0) -> NodeRecord:
     """Read a lease. Raises BadRecord."""
-    subnets = parse_lease_key(key)
+    return load_value(key, parse_lease_key(key), value, created=created)
+
+
+def load_value(key: str, subnets: tuple[Subnet, ...], value: str, *, created: int = 0) -> NodeRecord:
+    """Read a value whose subnets are known, and may be more than one of a family. Raises BadRecord."""
     body = _load_object(value)
     return _record(
         key, subnets, public=(body.get("PublicIP"), body.get("PublicIPv6")), backend=body.get("BackendType"),

@@ -64,11 +64,8 @@ def subnets(draw: st.DrawFn, version: int = 0) -> Subnet:
 
 def publics4() -> st.SearchStrategy[str]:
     """Make underlay addresses of IPv4: one station's."""
-    return (
-        st.integers(1 << 24, (224 << 24) - 1)
-        .filter(lambda n: n >> 24 != 127)
-        .map(lambda number: format_address(4, number))
-    )
+    usable = st.integers(1 << 24, (127 << 24) - 1) | st.integers(128 << 24, (224 << 24) - 1)
+    return usable.map(lambda number: format_address(4, number))
 
 
 def publics6() -> st.SearchStrategy[str]:
@@ -78,14 +75,13 @@ def publics6() -> st.SearchStrategy[str]:
 
 def macs() -> st.SearchStrategy[str]:
     """Make MACs of one station."""
-    return (
-        st.binary(min_size=6, max_size=6).filter(lambda b: not b[0] & 1 and any(b)).map(lambda b: b.hex(":"))
-    )
+    return st.binary(min_size=6, max_size=6).map(lambda b: bytes([b[0] & 0xFC | 2, *b[1:]]).hex(":"))
 
 
 def words() -> st.SearchStrategy[str]:
     """Make what a name may be."""
-    return st.text(max_size=40).filter(str.isprintable)
+    printable = st.characters(categories=("L", "N", "P", "S"))
+    return st.text(printable, max_size=40).filter(str.isprintable)
 
 
 @st.composite
@@ -109,7 +105,7 @@ def records(draw: st.DrawFn) -> NodeRecord:
         ]
         offers = tuple(draw(st.lists(st.sampled_from(made), min_size=1, max_size=4, unique=True)))
     ours = {
-        "node": draw(words().filter(bool)), "boot": draw(words()), "zone": draw(words()),
+        "node": draw(words().map(lambda word: word or "n")), "boot": draw(words()), "zone": draw(words()),
         "mtu": draw(st.sampled_from((0, 576, 1280, 1500, 65535))), "wire_version": WIRE_VERSION,
     }  # fmt: skip
     return NodeRecord(
