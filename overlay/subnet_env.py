@@ -52,7 +52,7 @@ def parse_subnet_env(text: str) -> SubnetEnv:
             for one in _many(said.get(name, ""), parse_subnet)
         ]
         subnets = [one for name in _SUBNETS for one in _many(said.get(name, ""), _of_gateway)]
-        mtu = int(said["FLANNEL_MTU"])
+        mtu = _number("FLANNEL_MTU", said["FLANNEL_MTU"])
         ip_masq = {"true": True, "false": False}[said.get("FLANNEL_IPMASQ", "false")]
     except KeyError as error:
         raise ValueError(
@@ -88,9 +88,13 @@ def _gateway(subnet: Subnet) -> str:
 
 def _of_gateway(text: str) -> Subnet:
     address, _, length = text.partition("/")
-    if not length.isdigit():
-        raise ValueError(f"{text[:60]!r} is no address with a length")
-    return enclosing(address, int(length))
+    return enclosing(address, _number(f"the length of {text[:60]!r}", length))
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise ValueError(f"{name} is no number: {text[:20]!r}")
+    return int(text)
 
 
 def _many(text: str, parse: object) -> Iterable[Subnet]:
