@@ -242,7 +242,12 @@ class KeyValueRegistry:
         return replace(record, created=owned.created if owned else 0)
 
     def _lease_for(self, key: str, seen: Item | None) -> int:
-        """Return the id of a lease's TTL: the one it has, if it lives, else a new one."""
+        """Return the id of a lease's TTL: the one it has, if it lives, else a new one; 0 for none.
+
+        A lease that somebody has put there without an end is flannel's reservation, and stays one.
+        """
+        if seen is not None and not seen.lease:
+            return 0
         if key not in self._leases:
             known = seen.lease if seen is not None else 0
             if known:
@@ -323,7 +328,7 @@ class _Follower:
             self._of_node = {}
             for record in records:
                 self._of_node.setdefault(record.node, set()).add(record.key)
-            return Nodes(records, refused)
+            return Nodes(records, refused, self._table.unpublished(self._table.names()))
         return self._changed(found) if found else None
 
     def close(self) -> None:
@@ -337,7 +342,7 @@ class _Follower:
         for record in records.values():
             if isinstance(record, NodeRecord):
                 self._of_node.setdefault(record.node, set()).add(record.key)
-        return Changed(records, net_conf=config)
+        return Changed(records, net_conf=config, unpublished=self._table.unpublished(leases))
 
 
 def _candidates(seed: str, size: int) -> Iterator[int]:

@@ -226,14 +226,16 @@ class OverlayNode:
                 self.blocks = (*(one for one in self.blocks if one.key != record.key), record)
                 self._timers.set("place", 0.0)
                 self._timers.set_if_unset("save", now)
-            case Nodes(records, refused):
+            case Nodes(records, refused, unpublished):
                 self._find_blocks(records)
+                self._publish_again(unpublished)
                 self._peers.set_all(records, refused)
                 self._peers.programmer.may_delete = self.is_leased
                 self._timers.set("full", 0.0)
                 self._timers.set_if_unset("save", now + SAVE_AFTER)
                 self._timers.set_if_unset("drop", now + GRACE)
-            case Changed(records):
+            case Changed(records, unpublished=unpublished):
+                self._publish_again(unpublished)
                 self._peers.change(records)
                 self._arrivals.append(now)
                 self._timers.set_if_unset("save", now + SAVE_AFTER)
@@ -252,6 +254,12 @@ class OverlayNode:
         log.info("this node's lease: %s", record.key)
         self._timers.set("place" if is_new or self.standing is None else "full", 0.0)
         self._timers.set_if_unset("save", 0.0)
+
+    def _publish_again(self, unpublished: frozenset[str]) -> None:
+        """Write our lease anew if somebody has revoked it: flannel's nodes have dropped us."""
+        if self.own is not None and self.is_leased and self.own.key in unpublished:
+            log.warning("lease %s was revoked or has ended while its node lives: it is renewed", self.own.key)
+            self._writer.publish(self.own)
 
     def _place_again(self) -> None:
         """Look where the node stands; what has changed is made so, and told."""
