@@ -48,6 +48,7 @@ DEBOUNCE = 0.02  # seconds; a storm of records is programmed as one
 SETTLE = 0.1  # seconds from a change of the kernel by others to the full pass that mends it
 LEAST_BETWEEN = 1.0  # seconds between two full passes that others caused
 SAVE_AFTER = 1.0  # seconds; the snapshot is written at most so often
+SAVE_SHARE = 0.02  # of the time that writing it may take: with 5,000 nodes it is every few seconds
 RETRY = 1.0  # seconds after the kernel refused to be looked at
 WAIT = 5.0  # seconds; the loop looks around at least so often
 
@@ -87,6 +88,8 @@ class OverlayNode:
         self._last_pass = 0.0
         self._is_stopped = False
         self._has_left = False
+        self._has_seen_all = False  # the registry, in this life of the agent; before that nothing is deleted
+        self._save_pause = SAVE_AFTER
         self._claimed: NodeRecord | None = None
 
     @property
@@ -240,7 +243,7 @@ class OverlayNode:
             case Leased(record):
                 log.info("this node's lease: %s", record.key)
                 is_new = self.tenancy.take(record)
-                self._peers.programmer.may_delete = bool(self._peers.records)
+                self._peers.programmer.may_delete = self._has_seen_all
                 self._timers.set("place" if is_new or self.tenancy.standing is None else "full", 0.0)
                 self._timers.set("save", 0.0)
             case Grown(record):
@@ -251,6 +254,7 @@ class OverlayNode:
                 self.tenancy.find_blocks(records)
                 self._publish_again(unpublished)
                 self._peers.set_all(records, refused)
+                self._has_seen_all = True
                 self._peers.programmer.may_delete = self.tenancy.is_leased
                 self._timers.set("full", 0.0)
                 self._after_news(now)
@@ -263,7 +267,7 @@ class OverlayNode:
                 self.figures.asked(what, seconds)
 
     def _after_news(self, now: float) -> None:
-        self._timers.set_if_unset("save", now + SAVE_AFTER)
+        self._timers.set_if_unset("save", now + self._save_pause)
         self._timers.set_if_unset("drop", now + GRACE)
 
     def _publish_again(self, unpublished: frozenset[str]) -> None:
@@ -361,12 +365,14 @@ class OverlayNode:
         self._timers.set("drop", time.monotonic() + 2 * GRACE)
 
     def _save(self) -> None:
+        started = time.monotonic()
         try:
             save_state(self.settings.folder, self.tenancy.state(self._peers.records.values()))
         except OSError as error:
             self.conditions.tell("NotSaved", f"{self.settings.state}: {error.strerror}")
         else:
             self.conditions.tell("NotSaved", "")
+        self._save_pause = max(SAVE_AFTER, (time.monotonic() - started) / SAVE_SHARE)
 
     def _clear(self) -> None:
         """Take away what was made in the kernel and in files."""
