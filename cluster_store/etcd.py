@@ -95,6 +95,8 @@ class EtcdStore:
 
     def grant(self, ttl: int) -> int:
         """Return a new lease of `ttl` seconds; etcd makes those of one second a little longer."""
+        if ttl < 1:
+            raise StoreRefused(f"a lease runs for at least a second, not {ttl}")  # etcd would make it one
         return number(self._call("lease/grant", {"TTL": str(ttl)}), "ID")
 
     def keep_alive(self, lease: int) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 VALUE_MAX = 1 << 20  # bytes; a node's record has a few hundred, etcd takes 1.5 MiB
-PAST = 10_000_000  # ns: more than the tick by which kernels date files (4 ms at 250 Hz)
-_BAD = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO}
+PAST = 20_000_000  # ns: twice the longest tick by which kernels date files (10 ms at 100 Hz)
+BAD_FILE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO}
 
 
 class Unreadable(Exception):
@@ -42,7 +42,7 @@ def read_value(path: Path) -> tuple[str, Signature] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno in _BAD:
+        if error.errno in BAD_FILE:
             raise Unreadable(f"{path}: {error.strerror}") from error
         raise
     try:

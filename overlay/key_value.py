@@ -14,12 +14,13 @@ from dataclasses import replace
 
 from cluster_store.store import Check, Conflict, Delete, Event, Item, LeaseGone, Put, Snapshot, Store
 from cni_spec.errors import CniError
+from overlay.errors import NoLease, NotConfigured, Stolen
 from overlay.flannel_form import OURS, BadRecord, dump_lease, lease_key, parse_lease_key
 from overlay.lease_keys import Keys
 from overlay.lease_table import RESERVED, LeaseTable, is_reserved
 from overlay.net_conf import NetConf, Pool, parse_net_conf
 from overlay.record import NodeRecord
-from overlay.registry import Changed, NodeFollower, Nodes, NoLease, NotConfigured, Stolen
+from overlay.registry import Changed, NodeFollower, Nodes
 from overlay.subnet import Subnet
 
 LEASE_TTL = 86_400  # seconds; flannel's
@@ -50,11 +51,16 @@ class KeyValueRegistry:
         """Return the network's configuration. Raises NotConfigured, StoreUnavailable, StoreRefused."""
         return self._parse_config(self._store.read(self.keys.config))
 
-    def configure(self, text: str) -> None:
-        """Write the network's configuration where there is none. Raises NotConfigured if it is none."""
+    def configure(self, text: str, *, replace: bool = False) -> None:
+        """Write the network's configuration where there is none; `replace`: where there is one, too.
+
+        Raises:
+            NotConfigured: the text is no configuration.
+        """
         self._parse(text, "the configuration to be written")
+        checks = [] if replace else [Check(self.keys.config, 0)]
         try:
-            self._store.commit([Check(self.keys.config, 0)], [Put(self.keys.config, text)])
+            self._store.commit(checks, [Put(self.keys.config, text)])
         except Conflict:  # somebody has: that is the one
             return
 

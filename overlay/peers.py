@@ -120,6 +120,8 @@ class Peers:
 
     def _admit_all(self) -> None:
         self.admission = Admission(self.place)
+        if not self.place.networks:  # it is not known yet where we stand
+            return
         for record in sorted(self.records.values(), key=lambda one: (one.created, one.key)):
             if self._is_other(record):
                 self.admission.offer(record)

@@ -14,18 +14,6 @@ from overlay.net_conf import NetConf
 from overlay.record import NodeRecord
 
 
-class NotConfigured(Exception):
-    """The registry has no network's configuration, or none that can be used: the message says where."""
-
-
-class NoLease(Exception):
-    """No subnet could be had: the pool is full, or the cluster gave this node none (yet)."""
-
-
-class Stolen(Exception):
-    """A subnet that this node's pods live on has another owner now: the message names both."""
-
-
 @dataclass(frozen=True)
 class Refused:
     """A record nobody can use: its key, and why."""

@@ -50,10 +50,10 @@ def parse_subnet_env(text: str) -> SubnetEnv:
     said = _lines(text)
     networks = [one for name in _NETWORKS if name in said for one in _read(said, name, _networks)]
     subnets = [one for name in _SUBNETS if name in said for one in _read(said, name, _subnets)]
-    if not networks or not subnets:
-        raise ValueError("the lines FLANNEL_NETWORK and FLANNEL_SUBNET are missing, or those of IPv6")
     if "FLANNEL_MTU" not in said:
         raise ValueError("the line FLANNEL_MTU is missing")
+    if not networks or not subnets:
+        raise ValueError("the lines FLANNEL_NETWORK and FLANNEL_SUBNET are missing, or those of IPv6")
     ip_masq = "FLANNEL_IPMASQ" in said and _read(said, "FLANNEL_IPMASQ", _switch)
     return SubnetEnv(tuple(networks), tuple(subnets), _read(said, "FLANNEL_MTU", _mtu), ip_masq)
 

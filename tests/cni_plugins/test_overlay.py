@@ -308,7 +308,7 @@ def test_an_add_waits_for_the_lease(container: MakeContainer, plugins: Plugins, 
         (SUBNET_ENV + "PODWIRE_BLOCKS=x\n", "line 5, PODWIRE_BLOCKS"),
         (SUBNET_ENV + "nonsense\n", "line 5 is no NAME=VALUE"),
         ("FLANNEL_MTU=1450\n", "FLANNEL_NETWORK"),
-        ("", "FLANNEL_NETWORK"),
+        ("", "FLANNEL_MTU"),
         ("\0\udc80", "subnet.env"),
     ],
 )
