@@ -247,13 +247,15 @@ class OverlayNode:
                 self.tenancy.add_block(record)
                 self._timers.set("place", 0.0)
                 self._timers.set("save", 0.0)
-            case Nodes(records, refused):
+            case Nodes(records, refused, unpublished):
                 self.tenancy.find_blocks(records)
+                self._publish_again(unpublished)
                 self._peers.set_all(records, refused)
                 self._peers.programmer.may_delete = self.tenancy.is_leased
                 self._timers.set("full", 0.0)
                 self._after_news(now)
-            case Changed(records):
+            case Changed(records, unpublished=unpublished):
+                self._publish_again(unpublished)
                 self._peers.change(records)
                 self._arrivals.append(now)
                 self._after_news(now)
@@ -263,6 +265,13 @@ class OverlayNode:
     def _after_news(self, now: float) -> None:
         self._timers.set_if_unset("save", now + SAVE_AFTER)
         self._timers.set_if_unset("drop", now + GRACE)
+
+    def _publish_again(self, unpublished: frozenset[str]) -> None:
+        """Write our lease anew if somebody has revoked it: flannel's nodes have dropped us."""
+        own = self.tenancy.own
+        if own is not None and self.tenancy.is_leased and own.key in unpublished:
+            log.warning("lease %s was revoked or has ended while its node lives: it is renewed", own.key)
+            self._writer.publish(own)
 
     def _place_again(self) -> None:
         """Look where the node stands; what has changed is made so, and told."""
