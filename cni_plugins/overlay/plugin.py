@@ -37,7 +37,7 @@ class Overlay(Plugin[OverlayConfig]):
         """Let the delegate attach; its configuration is kept first, for a DEL whatever becomes of the ADD."""
         config, owner, records = call.config, call.attachment, Records(call.config.data_dir)
         refuse_existing(call)
-        lease = wait_lease(config.subnet_file, config.wait_timeout)
+        lease = _wait_lease(call)
         body = delegate_config(config, call.request.body, lease)
         delegate = _delegate(call, body)
         if delegate.is_of_podwire:
@@ -155,6 +155,15 @@ def _collect(call: Call[OverlayConfig], record: Record) -> None:
 
 def _variables(owner: Attachment) -> dict[str, str]:
     return {"CNI_CONTAINERID": owner.container_id, "CNI_IFNAME": owner.ifname, "CNI_NETNS": ""}
+
+
+def _wait_lease(call: Call[OverlayConfig]) -> SubnetEnv:
+    """Wait for the lease; where many wait in one process, the others are told at once to come again."""
+    file, timeout = call.config.subnet_file, call.config.wait_timeout
+    if call.memory is None:
+        return wait_lease(file, timeout)
+    with call.memory.waiting() as may_wait:
+        return wait_lease(file, timeout if may_wait else 0)
 
 
 def _lease_if_any(call: Call[OverlayConfig]) -> SubnetEnv | None:

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from cni_plugins.delegate import require_plugin_name
 from cni_plugins.overlay.config import look
+from cni_plugins.whole_file import write_whole
 from cni_spec.errors import IO_FAILURE, CniError
 from cni_spec.json_input import JsonObject, decode_object
 from linuxnet.owner import Attachment
 
-NAME_LIMIT = 254  # bytes; NAME_MAX less the dot of a draft
+NAME_LIMIT = 255  # bytes; NAME_MAX
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,8 @@ class Record:
         return look(self.body or {}, "name")
 
     def remove(self) -> None:
-        """Remove the file, and what an ADD that was killed had written of it; gone already is fine."""
+        """Remove the file; gone already is fine."""
         self.path.unlink(missing_ok=True)
-        _draft(self.path).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,10 @@ class Records:
         if content is None:
             path.unlink(missing_ok=True)
             return
-        draft = _draft(path)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(draft, "wb", opener=_private) as file:
-                file.write(content)
-            draft.replace(path)
+            write_whole(path, content)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise CniError(IO_FAILURE, f"{path} cannot be written, DEL will need it: {error}") from error
 
     def of_network(self, network: str) -> Iterator[Record]:
@@ -115,11 +111,3 @@ def _read(path: Path, *, is_flannels: bool) -> Record | None:
     except CniError:
         body = None
     return Record(path, body, is_flannels)
-
-
-def _draft(path: Path) -> Path:
-    return path.with_name(f".{path.name}")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)

@@ -8,10 +8,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from cni_plugins.memory import WAITERS, Memory
+from cni_plugins.registry import load_plugin
+from cni_plugins.skeleton import answer
 from linuxnet.kernel import Kernel
 from linuxnet.op import Op
 from tests.calls import REFERENCE_PLUGINS, Container, Json, Plugins, dump, ip_json, run
@@ -295,6 +299,23 @@ def test_an_add_waits_for_the_lease(container: MakeContainer, plugins: Plugins, 
     started = time.monotonic()
     waiting.join(30)
     assert addresses(found[0]) == ["10.244.51.2/24"]
+    assert time.monotonic() - started < 10
+
+
+def test_only_some_threads_of_an_agent_wait(container: MakeContainer, plugins: Plugins) -> None:
+    SUBNET_FILE.unlink()
+    one, memory = container("one"), Memory()
+    variables = {
+        "CNI_COMMAND": "ADD", "CNI_CONTAINERID": "one", "CNI_NETNS": one.netns, "CNI_IFNAME": "eth0",
+        "CNI_PATH": plugins.path,
+    }  # fmt: skip
+    body = json.dumps(CONFIG | {"waitTimeout": 60}).encode()
+    with ExitStack() as others:
+        assert all(others.enter_context(memory.waiting()) for _ in range(WAITERS))
+        started = time.monotonic()
+        given = answer(load_plugin("overlay"), variables, body, warn=print, memory=memory)
+    memory.close()
+    assert given.error is not None and given.error.code == 11
     assert time.monotonic() - started < 10
 
 
