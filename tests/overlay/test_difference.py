@@ -70,7 +70,8 @@ class Kernel:
 
     def seen(self) -> Seen:
         found = Seen(foreign=list(self.foreign))
-        for one in (*self.nexthops.values(), *self.neighbours.values(), *self.routes.values()):
+        all_: list[Entry] = [*self.nexthops.values(), *self.neighbours.values(), *self.routes.values()]
+        for one in all_:
             found.entries[one.key] = one
         for (oif, mac), dsts in self.fdb.items():
             for dst in dsts:
