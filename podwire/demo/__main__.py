@@ -37,6 +37,8 @@ def main(arguments: Sequence[str]) -> int:
             show_nodes(report, Nodes(asked.nodes, RegistryKind(asked.registry), LabMode(asked.mode)))
         if asked.only != "nodes":
             show(report, plain=asked.plain)
+    except BrokenPipeError:  # who read it has seen enough
+        return 1
     except (ShowError, WorldError, CniError, KernelError, OSError, subprocess.SubprocessError) as error:
         report.bad(f"The show has failed: {error}")
         return 1

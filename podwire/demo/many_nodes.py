@@ -108,10 +108,7 @@ def _show_survival(report: Report, folder: LabFolder, pods: Sequence[Pod]) -> No
     there = found(folder)
     node = next(iter(there.nodes))
     breaker = Breaker(folder.read(), folder, there.lab, node, there.nodes[node])
-    for part, said in (
-        (Part.AGENT, f"The agent of {node} is killed"),
-        (Part.REGISTRY, "Its registry is out of reach"),
-    ):
+    for part, said in BREAKS.items():
         breaker.break_part(part)
         seen = await_all(lambda: pods, (4,), PATIENCE)
         if not all(seen.values()):

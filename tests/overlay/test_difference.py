@@ -70,8 +70,8 @@ class Kernel:
 
     def seen(self) -> Seen:
         found = Seen(foreign=list(self.foreign))
-        kept: list[Entry] = [*self.nexthops.values(), *self.neighbours.values(), *self.routes.values()]
-        for one in kept:
+        all_: list[Entry] = [*self.nexthops.values(), *self.neighbours.values(), *self.routes.values()]
+        for one in all_:
             found.entries[one.key] = one
         for (oif, mac), dsts in self.fdb.items():
             for dst in dsts:
