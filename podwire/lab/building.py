@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from podwire.lab.blueprint import UNDERLAY, Blueprint, RegistryKind, number_of
 from podwire.lab.errors import LabError
-from podwire.lab.finding import Found, below, end, find, inhabitants, namespaces_of
+from podwire.lab.finding import Found, below, end, end_with_guests, find, namespaces_of
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import (
     await_registry,
@@ -78,9 +78,8 @@ def remove_node(blueprint: Blueprint, folder: LabFolder, node: str) -> None:
     pid = pid_of(there, node)
     for work in [begin_removal(node, pid, pod.name) for pod in pods_of(node, pid)]:
         work.result()
-    spaces = namespaces_of(below(pid)) - namespaces_of([there.lab])
-    end([pid])
-    end(inhabitants(spaces))
+    with end_with_guests(below(pid), but=namespaces_of([there.lab])):
+        end([pid])
     unplug(there.lab, node)
     folder.take_name(blueprint, node)
     (folder.logs / f"{node}.log").unlink(missing_ok=True)
@@ -124,9 +123,8 @@ def take_down(name: str) -> bool:
     with folder.held():
         there = find(name)
         firsts = [pid for pid in (there.lab, *there.nodes.values()) if pid]
-        spaces = namespaces_of([one for first in firsts for one in below(first)])
-        end(firsts)
-        end(inhabitants(spaces))
+        with end_with_guests([one for first in firsts for one in below(first)]):
+            end(firsts)
         folder.remove()
     return was_there or bool(firsts)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Set
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,26 @@ def namespaces_of(pids: Iterator[int] | list[int]) -> set[str]:
     """Return the network and mount namespaces that processes are in, but for our own."""
     ours = {_namespace(os.getpid(), kind) for kind in ("net", "mnt")}
     return {_namespace(pid, kind) for pid in pids for kind in ("net", "mnt")} - ours - {""}
+
+
+@contextmanager
+def end_with_guests(pids: list[int], but: Set[str] = frozenset()) -> Iterator[None]:
+    """Hold the namespaces of processes for a block that ends them; then end who else is in one, but in `but`.
+
+    While a namespace is held its number is nobody else's. The kernel gives the number of one that has gone to
+    the next that is made, anywhere on the machine: who looked for it then would end a stranger.
+    """
+    ours = {_namespace(os.getpid(), kind) for kind in ("net", "mnt")}
+    with ExitStack() as held:
+        spaces = set()
+        for pid in pids:
+            for kind in ("net", "mnt"):
+                with suppress(OSError):  # it has ended
+                    descriptor = os.open(PROC / str(pid) / "ns" / kind, os.O_RDONLY | os.O_CLOEXEC)
+                    held.callback(os.close, descriptor)
+                    spaces.add(str((PROC / "self/fd" / str(descriptor)).readlink()))
+        yield
+        end(inhabitants(spaces - ours - but))
 
 
 def inhabitants(namespaces: set[str]) -> list[int]:
