@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cluster_store.bell import Bell
 from cluster_store.etcd_gateway import (
-    PERMISSION_DENIED,
+    NAMES,
     EtcdError,
     EtcdGateway,
     JsonObject,
@@ -116,14 +116,22 @@ class EtcdFollower:
         reached = number(result.get("header"), "revision")
         if result.get("canceled"):
             self._refuse_canceled(result)
-        if result.get("created") and reached < self._revision:
-            raise _Compacted  # this etcd was restored from a backup, or begun anew
+        if result.get("created") and reached < self._revision and self._is_anew():
+            raise _Compacted
         told = [event for event in objects(result, "events") if self._is_new(event)]
         if told:
             self._revision = max(_revision(event) for event in told)
         elif not result.get("created"):  # a progress report: there is nothing up to here
             self._revision = max(self._revision, reached)
         return [event for raw in told if (event := _event(raw))]
+
+    def _is_anew(self) -> bool:
+        """Tell if etcd was restored from a backup or wiped; else the watched member only lags behind.
+
+        A watch from a revision that is yet to come would wait for it, through any number of changes.
+        """
+        answer = self._gateway.call("kv/range", {**range_of(self._prefix), "count_only": True})
+        return number(answer.get("header"), "revision") < self._revision
 
     def _is_new(self, event: JsonObject) -> bool:
         return _revision(event) > self._revision
@@ -132,9 +140,10 @@ class EtcdFollower:
         if number(result, "compact_revision"):
             raise _Compacted
         reason = str(result.get("cancel_reason") or "the watch was canceled")
-        if "permission denied" in reason.lower().replace("permissiondenied", "permission denied"):
-            raise EtcdError(PERMISSION_DENIED, reason)
-        raise StoreUnavailable(f"etcd: {reason}")
+        error = EtcdError(next((code for name, code in NAMES.items() if name in reason), 0), reason)
+        if self._gateway.forget_token(error):
+            raise StoreUnavailable(f"etcd: {reason}")  # asked again, it gets another token
+        raise error
 
     def _move_on(self) -> None:
         self._drop()

@@ -30,6 +30,11 @@ REFUSALS = {
 
 # What etcd says to a token that is too old, of an older set of users, or missing since they were switched on.
 STALE_TOKEN = ("invalid auth token", "revision of auth store is old", "user name is empty")
+NAMES = {
+    "PermissionDenied": PERMISSION_DENIED,
+    "Unauthenticated": UNAUTHENTICATED,
+    "InvalidArgument": INVALID_ARGUMENT,
+}
 PATHS = ("/v3", "/v3beta")  # etcd 3.4 and later; 3.3
 
 
@@ -63,7 +68,7 @@ class EtcdGateway:
         try:
             return self._call_once(what, body, until, is_repeatable)
         except EtcdError as error:
-            if not self._forget_token(error):
+            if not self.forget_token(error):
                 raise
         return self._call_once(what, body, until, is_repeatable)
 
@@ -72,7 +77,7 @@ class EtcdGateway:
         try:
             return self._watch_once(body)
         except EtcdError as error:
-            if not self._forget_token(error):
+            if not self.forget_token(error):
                 raise
         return self._watch_once(body)
 
@@ -121,7 +126,7 @@ class EtcdGateway:
                 return ""
             raise
 
-    def _forget_token(self, error: EtcdError) -> bool:
+    def forget_token(self, error: EtcdError) -> bool:
         """Tell if another token may help, and let the next question get one."""
         may_help = bool(self._user) and any(words in str(error) for words in STALE_TOKEN)
         if may_help:

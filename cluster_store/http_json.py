@@ -85,7 +85,7 @@ class JsonClient:
         for left in range(len(self._endpoints), 0, -1):
             now = time.monotonic()
             try:
-                return self._ask_one(question, now + (until - now) / left)
+                return self._ask_one(question, now + (until - now) / left, until)
             except _Failed as failed:
                 failures.append(f"{self._endpoints[0]}: {failed}")
                 self.rotate()
@@ -104,17 +104,19 @@ class JsonClient:
             self._connection.end()
             self._connection = None
 
-    def _ask_one(self, question: Question, until: float) -> Answer:
+    def _ask_one(self, question: Question, share: float, until: float) -> Answer:
+        """Ask the first endpoint within its share; one that may act gets all the time, since no other may."""
+        end = share if question.is_repeatable else until
         if self._connection and self._connection.is_idle():
             try:
-                return self._exchange(self._connection, question, until)
+                return self._exchange(self._connection, question, end)
             except _Failed:  # a connection may die of age just now: that is no fault of the endpoint's
                 self.close()
                 if not question.is_repeatable:
                     raise
         self.close()
-        self._connection = self._connect(until)
-        return self._exchange(self._connection, question, until)
+        self._connection = self._connect(share)
+        return self._exchange(self._connection, question, end)
 
     def _connect(self, until: float) -> Connection:
         endpoint = self._endpoints[0]

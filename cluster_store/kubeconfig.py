@@ -115,7 +115,7 @@ def parse_kubeconfig(text: str, where: str) -> Kubeconfig:
     Raises:
         StoreRefused: naming line or key, never what stands there: it may be a secret.
     """
-    import yaml  # 15 ms that only those pay who have a kubeconfig
+    import yaml  # 10 ms that only those pay who have a kubeconfig
 
     if len(text) > SIZE_LIMIT:
         raise StoreRefused(f"{where}: {len(text)} bytes are too many for a kubeconfig")

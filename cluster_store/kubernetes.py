@@ -4,6 +4,7 @@
     kubeconfig          kubectl's file
     kubernetes_http     one connection: questions, deadlines
     kubernetes_answers  what an answer means, refusals above all
+    kubernetes_listing  all objects of a kind, in pages
     kubernetes_stream   lines of an answer without end
 
 Objects stay JSON here; whoever asked knows what they are. A watch is one list and what happened since: when
@@ -16,31 +17,20 @@ import json
 import random
 import threading
 import time
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cluster_store.kubernetes_access import Access
 from cluster_store.kubernetes_answers import Expired, JsonObject, NotFound, refusal
 from cluster_store.kubernetes_http import Connection, Question
+from cluster_store.kubernetes_listing import METADATA, PAGE, Keep, Listing, list_objects, whole
 from cluster_store.kubernetes_stream import LineStream
 from cluster_store.store import StoreUnavailable
 
 FIELD_MANAGER = "podwire"
-PAGE = 500  # objects; as client-go asks
 WATCH_TIME = (300, 600)  # seconds that one watch lasts at most; the server's own limits, drawn at random
 SILENCE = 180.0  # seconds; bookmarks come each minute, so three of them are missing
-LIST_ATTEMPTS = 3  # a list whose pages expire while they are read is begun anew
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE = "application/merge-patch+json"  # RFC 7386
-METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
-
-
-@dataclass(frozen=True)
-class Listing:
-    """All objects there are, and where the server's history stood."""
-
-    items: tuple[JsonObject, ...]
-    resource_version: str
 
 
 class WatchEvent(NamedTuple):
@@ -69,9 +59,13 @@ class KubernetesClient:
         except NotFound:
             return None
 
-    def list(self, path: str, *, is_metadata: bool = False) -> Listing:
-        """Return all objects of a kind, read in pages. Raises StoreUnavailable, StoreRefused."""
-        return list_objects(self._connection, path, is_metadata=is_metadata, page=self._page)
+    def list(self, path: str, *, is_metadata: bool = False, keep: Keep = whole) -> Listing:
+        """Return all objects of a kind, read in pages; `keep` takes of each what is wanted.
+
+        Raises:
+            StoreUnavailable, StoreRefused.
+        """
+        return list_objects(self._connection, path, self._page, is_metadata=is_metadata, keep=keep)
 
     def apply(self, path: str, body: JsonObject) -> JsonObject:
         """Apply what we want of an object (server-side apply); fields that others had become ours.
@@ -95,9 +89,9 @@ class KubernetesClient:
         query = {"fieldManager": FIELD_MANAGER}
         return self._connection.ask(Question("PATCH", path, query, sent, MERGE))
 
-    def watch(self, path: str, *, is_metadata: bool = False) -> Watch:
+    def watch(self, path: str, *, is_metadata: bool = False, keep: Keep = whole) -> Watch:
         """Return a watch with a connection of its own; it connects when it is first asked."""
-        return Watch(self._access, path, is_metadata=is_metadata, page=self._page)
+        return Watch(self._access, path, self._page, is_metadata=is_metadata, keep=keep)
 
     def close(self) -> None:
         """Give the connection back."""
@@ -107,9 +101,18 @@ class KubernetesClient:
 class Watch:
     """All objects of a kind, then what happens to them."""
 
-    def __init__(self, access: Access, path: str, *, is_metadata: bool = False, page: int = PAGE) -> None:
-        self._connection = Connection(access)
-        self._path, self._is_metadata, self._page = path, is_metadata, page
+    def __init__(
+        self,
+        access: Access,
+        path: str,
+        page: int = PAGE,
+        *,
+        is_metadata: bool = False,
+        keep: Keep = whole,
+        silence: float = SILENCE,
+    ) -> None:
+        self._connection, self._path, self._page = Connection(access), path, page
+        self._is_metadata, self._keep, self._silence = is_metadata, keep, silence
         self._version = ""  # up to where all is told; "": a list is due
         self._stream: LineStream | None = None
         self._busy = threading.Lock()  # held by who waits; `close` ends the wait, then tidies up
@@ -152,17 +155,19 @@ class Watch:
         return []
 
     def _listed(self) -> Listing:
-        found = list_objects(self._connection, self._path, is_metadata=self._is_metadata, page=self._page)
+        found = list_objects(
+            self._connection, self._path, self._page, is_metadata=self._is_metadata, keep=self._keep
+        )
         self._version = found.resource_version
         return found
 
     def _followed(self, timeout: float) -> list[WatchEvent]:
         if self._stream is None:
             self._stream = self._opened()
-        events = [self._event(line) for line in self._stream.lines(min(timeout, SILENCE))]
+        events = [self._event(line) for line in self._stream.lines(min(timeout, self._silence))]
         if events:  # all are told or, after an error among them, none: then they come again
             self._version = _version(events[-1].item)
-        if self._stream.is_ended or self._stream.silence >= SILENCE:
+        if self._stream.is_ended or self._stream.silence >= self._silence:
             self._drop()  # the next one goes on from the version we know
         return [one for one in events if one.kind != "BOOKMARK"]
 
@@ -180,6 +185,8 @@ class Watch:
         try:
             body = json.loads(line)
             event = WatchEvent(body["type"], body["object"])
+            if not isinstance(event.item, dict):
+                raise TypeError("an event without an object")
             if event.kind != "ERROR":
                 _version(event.item)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -190,11 +197,10 @@ class Watch:
         return event
 
     def _fail(self, status: JsonObject) -> None:
-        code = status.get("code")
-        raise refusal(
-            code if isinstance(code, int) else 500, json.dumps(status).encode(),
-            self._connection.access.where, f"watch {self._path}",
-        )  # fmt: skip
+        """Raise what an event ERROR means: history is forgotten, or else the watch is to be made anew."""
+        is_gone = status.get("code") == 410
+        where, text = self._connection.access.where, json.dumps(status).encode()
+        raise refusal(410 if is_gone else 500, text, where, f"watch {self._path}")
 
     def _drop(self) -> None:
         self._stream = None
@@ -206,33 +212,3 @@ def _version(item: JsonObject) -> str:
     if not isinstance(metadata, dict) or not isinstance(version := metadata["resourceVersion"], str):
         raise TypeError("an object without a version")
     return version
-
-
-def list_objects(connection: Connection, path: str, *, is_metadata: bool, page: int) -> Listing:
-    """Read all pages of one list, which are of one instant. Raises StoreUnavailable, StoreRefused."""
-    for _ in range(LIST_ATTEMPTS):
-        try:
-            return _pages(connection, path, is_metadata=is_metadata, page=page)
-        except Expired:  # etcd's compaction, every five minutes, has overtaken us
-            continue
-        except NotFound as error:
-            raise StoreUnavailable(f"{error}") from error
-    try:
-        return _pages(connection, path, is_metadata=is_metadata, page=0)
-    except (Expired, NotFound) as error:
-        raise StoreUnavailable(f"{error}") from error
-
-
-def _pages(connection: Connection, path: str, *, is_metadata: bool, page: int) -> Listing:
-    accept = METADATA.format("List") if is_metadata else "application/json"
-    items: list[JsonObject] = []
-    query: dict[str, str | int] = {"limit": page} if page else {}
-    while True:
-        body = connection.ask(Question("GET", path, query, accept=accept))
-        metadata, listed = body.get("metadata"), body.get("items") or []
-        if not isinstance(metadata, dict) or not isinstance(listed, list):
-            raise StoreUnavailable(f"{connection.access.where}: {path} is no list")
-        items += (one for one in listed if isinstance(one, dict))
-        if not (token := metadata.get("continue")):
-            return Listing(tuple(items), str(metadata.get("resourceVersion", "")))
-        query = query | {"continue": str(token)}

@@ -61,9 +61,8 @@ class TokenFile:
     def text(self) -> str:
         """Return what the file said, read again after a minute. Raises StoreRefused."""
         if not self._value or self._clock() - self._read_at >= TOKEN_AGE:
-            self._value, self._read_at = _read(self._path, "token").strip(), self._clock()
-        if not (self._value.isascii() and self._value.isprintable()):
-            raise StoreRefused(f"{self._path} holds no token of one line")
+            self._value = _one_line(_read(self._path, "token").strip(), f"{self._path}")
+            self._read_at = self._clock()
         return self._value
 
     def forget(self) -> bool:
@@ -147,8 +146,8 @@ def access_in_cluster(environment: Mapping[str, str] = os.environ, folder: Path 
 
 def _access(config: Kubeconfig, cluster: Cluster, user: User, path: Path) -> Access:
     url = _server(cluster.server, path)
-    token: Token = FixedToken(user.token)
-    if user.token_file and not user.token:
+    token: Token = FixedToken(_one_line(user.token, f"{path}: token") if user.token else "")
+    if user.token_file:  # as for kubectl, the file has the newer one
         token = TokenFile(path.parent / user.token_file)
     trust = Trust(
         authority=_material(cluster.authority_data, cluster.authority, path, "certificate-authority-data"),
@@ -181,6 +180,13 @@ def _material(data: str, file: str, path: Path, key: str) -> Path | bytes | None
         return base64.b64decode(data, validate=True)
     except binascii.Error as error:
         raise StoreRefused(f"{path}: {key} is not base64") from error
+
+
+def _one_line(token: str, where: str) -> str:
+    """Refuse what cannot stand in a header; `http.client` would put it into its error."""
+    if not (token and token.isascii() and token.isprintable()):
+        raise StoreRefused(f"{where} holds no token of one line")
+    return token
 
 
 def _read(path: Path, what: str) -> str:

@@ -37,7 +37,7 @@ def refusal(status: int, text: bytes, where: str, asked: str) -> Exception:
         return NotFound(sentence)
     if status == 409:
         return Conflict({})
-    if status == 410:
+    if status == 410 or "Too large resource version" in said:  # the server's data is older: a backup's
         return Expired(sentence)
     if status == 429 or status >= 500:
         return StoreUnavailable(sentence)

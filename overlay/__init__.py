@@ -7,6 +7,7 @@ What a node shares, pure:
     net_conf         the network's configuration, flannel's net-conf.json
 
 Where it is shared:
+    errors           what can be wrong with a lease
     registry         the interface, whatever store is below
     lease_keys       flannel's keys in a store, and ours beside them
     lease_table      which record stands for which key
@@ -29,6 +30,7 @@ What makes it so:
     uplinks          the link towards the other nodes
     devices          the tunnels
     guarding         who may speak to them
+    passage          other firewalls on the node
     programmer       all peers, or some
 
 What is found out about the way:
@@ -36,6 +38,7 @@ What is found out about the way:
     path_search      how large a packet may be
     probe_wire       the packets
     heartbeats       asking
+    peers            all of that, for the other nodes
 
 The node:
     settings         [overlay] of agent.toml
@@ -44,7 +47,12 @@ The node:
     conditions       what is not as it should be
     correspondents   the threads that read and write the registry
     offers           what it offers while its mode changes
+    standing         finds out where it stands, and makes it so
+    tenancy          what it has: configuration, lease, blocks
+    timers           what is to be done when
+    figures          what it counts
     node             the loop
+    reporting        what it says when asked
 
 Imports `linuxnet`, `cni_spec` and `cluster_store`; is imported by `podwire`.
 """

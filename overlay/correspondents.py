@@ -17,9 +17,10 @@ from random import Random
 from threading import Condition, Event, Thread
 
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
+from overlay.errors import NoLease, NotConfigured, Stolen
 from overlay.net_conf import NetConf
 from overlay.record import NodeRecord
-from overlay.registry import Changed, NodeFollower, Nodes, NoLease, NotConfigured, Registry, Stolen
+from overlay.registry import Changed, NodeFollower, Nodes, Registry
 
 WAIT = 5.0  # seconds for one look at what is followed
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between trials

@@ -12,13 +12,15 @@ from dataclasses import replace
 
 from cluster_store.store import Check, Conflict, Delete, Event, Item, LeaseGone, Put, Snapshot, Store
 from cni_spec.errors import CniError
+from overlay.errors import NoLease, NotConfigured, Stolen
 from overlay.flannel_form import OURS, dump_lease, lease_key
-from overlay.lease_choice import free_subnet, has_address, own_lease, subnets_of
+from overlay.lease_choice import free_subnet, has_address, own_lease, remembered_lease, subnets_of
 from overlay.lease_keys import Keys
 from overlay.lease_table import RESERVED, LeaseTable, is_reserved
 from overlay.net_conf import NetConf, parse_net_conf
+from overlay.offers import with_known_macs
 from overlay.record import NodeRecord
-from overlay.registry import Changed, NodeFollower, Nodes, NoLease, NotConfigured, Stolen
+from overlay.registry import Changed, NodeFollower, Nodes
 from overlay.subnet import Subnet
 
 LEASE_TTL = 86_400  # seconds; flannel's
@@ -48,11 +50,16 @@ class KeyValueRegistry:
         """Return the network's configuration. Raises NotConfigured, StoreUnavailable, StoreRefused."""
         return self._parse_config(self._store.read(self.keys.config))
 
-    def configure(self, text: str) -> None:
-        """Write the network's configuration where there is none. Raises NotConfigured if it is none."""
+    def configure(self, text: str, *, replace: bool = False) -> None:
+        """Write the network's configuration where there is none; `replace`: where there is one, too.
+
+        Raises:
+            NotConfigured: the text is no configuration.
+        """
         self._parse(text, "the configuration to be written")
+        checks = [] if replace else [Check(self.keys.config, 0)]
         try:
-            self._store.commit([Check(self.keys.config, 0)], [Put(self.keys.config, text)])
+            self._store.commit(checks, [Put(self.keys.config, text)])
         except Conflict:  # somebody has: that is the one
             return
 
@@ -203,11 +210,13 @@ class KeyValueRegistry:
             self._refuse_foreign(wanted.key, wanted, table)
             return self._write(wanted, table)
         conf = self._parse_config(table.config)
-        found = own_lease(self._node, wanted, previous, table, conf)
+        before = own_lease(self._node, wanted, table, conf)
+        found = before.subnets if before else remembered_lease(previous, table, conf)
         if not found:
             pools = map(conf.pool, conf.versions)
             found = tuple(free_subnet(pool, table, self._node, self.name) for pool in pools)
-        return self._write(replace(wanted, subnets=found, key=lease_key(found)), table)
+        kept = with_known_macs(wanted, before, self._node)
+        return self._write(replace(kept, subnets=found, key=lease_key(found)), table)
 
     def _write(self, record: NodeRecord, table: LeaseTable) -> NodeRecord:
         """Write a lease and its ownership in one transaction. Raises Conflict, Stolen."""
@@ -242,7 +251,12 @@ class KeyValueRegistry:
         return replace(record, created=owned.created if owned else 0)
 
     def _lease_for(self, key: str, seen: Item | None) -> int:
-        """Return the id of a lease's TTL: the one it has, if it lives, else a new one."""
+        """Return the id of a lease's TTL: the one it has, if it lives, else a new one; 0 for none.
+
+        A lease that somebody has put there without an end is flannel's reservation, and stays one.
+        """
+        if seen is not None and not seen.lease:
+            return 0
         if key not in self._leases:
             known = seen.lease if seen is not None else 0
             if known:
@@ -323,7 +337,7 @@ class _Follower:
             self._of_node = {}
             for record in records:
                 self._of_node.setdefault(record.node, set()).add(record.key)
-            return Nodes(records, refused)
+            return Nodes(records, refused, self._table.unpublished(self._table.names()))
         return self._changed(found) if found else None
 
     def close(self) -> None:
@@ -337,7 +351,7 @@ class _Follower:
         for record in records.values():
             if isinstance(record, NodeRecord):
                 self._of_node.setdefault(record.node, set()).add(record.key)
-        return Changed(records, net_conf=config)
+        return Changed(records, net_conf=config, unpublished=self._table.unpublished(leases))
 
 
 def _check(key: str, item: Item | None) -> Check:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pydantic import Field, ValidationError
 
 from cni_spec.config import SpecModel, explain_validation
+from cni_spec.json_input import JsonObject
 from overlay.flannel_form import OUR_ANNOTATION, BadRecord, dump_annotations, load_annotations
 from overlay.record import NodeRecord
 from overlay.subnet import Subnet, parse_address, parse_subnet
@@ -105,6 +106,16 @@ class Node(SpecModel):
     def is_flannels(self, prefix: str) -> bool:
         """Tell whether a flanneld has written on it, and no podwire: its subnets are in `spec` only."""
         return self.annotations.get(f"{prefix}{MANAGED}") == "true" and OUR_ANNOTATION not in self.annotations
+
+
+def slim(body: JsonObject) -> JsonObject:
+    """Leave out what the overlay does not read: of a whole Node's 15 KB, 1 KB stays in memory."""
+    kept = {"metadata": ("name", "uid", "creationTimestamp", "annotations"), "spec": ("podCIDR", "podCIDRs")}
+    found: JsonObject = {}
+    for part, keys in kept.items():
+        seen = body.get(part)
+        found[part] = {key: seen[key] for key in keys if key in seen} if isinstance(seen, dict) else {}
+    return found
 
 
 def parse_node(body: object) -> Node:

@@ -9,30 +9,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
+from overlay.errors import NoLease
 from overlay.flannel_form import BadRecord, parse_lease_key
 from overlay.lease_table import LeaseTable
 from overlay.net_conf import NetConf, Pool
 from overlay.record import NodeRecord
-from overlay.registry import NoLease
 from overlay.subnet import Subnet
 
 PROBES = 64  # candidates by hash before the free ones are counted
 
 
-def own_lease(
-    node: str, wanted: NodeRecord, previous: Sequence[str], table: LeaseTable, conf: NetConf
-) -> tuple[Subnet, ...]:
-    """Find a lease that was a node's: by its name, by a flanneld's address, by its own file; () if none."""
+def own_lease(node: str, wanted: NodeRecord, table: LeaseTable, conf: NetConf) -> NodeRecord | None:
+    """Find a lease that is a node's: by its name, or by the addresses that a flanneld wrote."""
     usable = [one for one in table.records()[0] if _fits(one.subnets, conf)]
-    for record in usable:
-        if record.node == node and not record.extras.get("Of"):
-            return record.subnets
-    for record in usable:
-        if not record.node and has_address(record, wanted):
-            return record.subnets
+    named = (one for one in usable if one.node == node and not one.extras.get("Of"))
+    flannels = (one for one in usable if not one.node and has_address(one, wanted))
+    return next(named, None) or next(flannels, None)
+
+
+def remembered_lease(previous: Sequence[str], table: LeaseTable, conf: NetConf) -> tuple[Subnet, ...]:
+    """Find a lease that a node's own file remembers, if nobody has any of it; () if there is none."""
     taken = [one for name in table.names() for one in subnets_of(name)]
-    for name in previous:
-        subnets = subnets_of(name)
+    for subnets in map(subnets_of, previous):
         if _fits(subnets, conf) and not any(one.overlaps(other) for one in subnets for other in taken):
             return subnets
     return ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cni_spec.errors import CniError
+from overlay.errors import NotConfigured
 from overlay.net_conf import NetConf, parse_net_conf
-from overlay.registry import NotConfigured
 
 
 class NetConfFile:

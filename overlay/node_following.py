@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from cluster_store.kubernetes import KubernetesClient, Listing, WatchEvent
+from cluster_store.kubernetes import KubernetesClient, WatchEvent
+from cluster_store.kubernetes_listing import Listing
 from overlay.flannel_form import BadRecord
-from overlay.kubernetes_node import Node, parse_node
+from overlay.kubernetes_node import Node, parse_node, slim
 from overlay.net_conf_file import NetConfFile
 from overlay.record import NodeRecord
 from overlay.registry import Changed, Nodes, Refused
@@ -37,7 +38,7 @@ class NodeObjectsFollower:
         self._hold_until = 0.0
         self._is_closed = False
         self._is_full = False
-        self._watch = client.watch(NODES, is_metadata=True)
+        self._watch = client.watch(NODES, is_metadata=True, keep=slim)
 
     @property
     def is_metadata(self) -> bool:
@@ -73,7 +74,7 @@ class NodeObjectsFollower:
             return
         self._watch.close()
         self._is_full = needs_full
-        self._watch = self._client.watch(NODES, is_metadata=not needs_full)
+        self._watch = self._client.watch(NODES, is_metadata=not needs_full, keep=slim)
         if self._is_closed:  # meanwhile, and it closed the old one
             self._watch.close()
 

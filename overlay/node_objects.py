@@ -15,13 +15,15 @@ from pathlib import Path
 from cluster_store.kubernetes import KubernetesClient
 from cluster_store.kubernetes_answers import NotFound
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
+from overlay.errors import NoLease, Stolen
 from overlay.flannel_form import ANNOTATION_PREFIX, BadRecord
-from overlay.kubernetes_node import Node, applied, left_over, parse_node, with_overwrites
+from overlay.kubernetes_node import Node, applied, left_over, parse_node, slim, with_overwrites
 from overlay.net_conf import NetConf
 from overlay.net_conf_file import NetConfFile
 from overlay.node_following import NODES, NodeObjectsFollower, as_nodes, read_item
+from overlay.offers import with_known_macs
 from overlay.record import WIRE_VERSION, NodeRecord
-from overlay.registry import Nodes, NoLease, Stolen
+from overlay.registry import Nodes
 from overlay.subnet import Subnet
 
 WRITE_ATTEMPTS = 5  # a kubelet writes its Node every few minutes; five collisions in a row are no accident
@@ -59,7 +61,7 @@ class KubernetesRegistry:
     def nodes(self) -> Nodes:
         """Return all records now. Raises StoreUnavailable, StoreRefused."""
         for is_metadata in (True, False):
-            listed = self._client.list(NODES, is_metadata=is_metadata)
+            listed = self._client.list(NODES, is_metadata=is_metadata, keep=slim)
             read = [read_item(item, self._prefix) for item in listed.items]
             if not any(node is not None and node.is_flannels(self._prefix) for _, node, _ in read):
                 break
@@ -80,7 +82,8 @@ class KubernetesRegistry:
         def decide(node: Node) -> NodeRecord:
             subnets = self._subnets(node, config)
             self._refuse_others(node, wanted.subnets, subnets)
-            return replace(wanted, subnets=subnets)
+            before = node.record(self._prefix)
+            return replace(with_known_macs(wanted, before, self._node), subnets=subnets)
 
         absent = f"there is no Node {self._node}: does the kubelet run, and is that the name it registers?"
         return self._write(decide, NoLease(absent))
@@ -137,25 +140,24 @@ class KubernetesRegistry:
             if node is None:
                 raise absent
             try:
-                record = with_overwrites(decide(node), node, self._prefix)
+                return self._apply(node, with_overwrites(decide(node), node, self._prefix))
             except BadRecord as error:
                 raise StoreRefused(f"{error}") from error
-            record = replace(
-                record, key=node.name, node=node.name, created=node.created, wire_version=WIRE_VERSION
-            )
-            try:
-                self._apply(node, record)
             except (Conflict, NotFound):  # changed or deleted since we read it
                 continue
-            return record
         raise StoreUnavailable(f"Node {self._node} changed {WRITE_ATTEMPTS} times while it was being written")
 
-    def _apply(self, node: Node, record: NodeRecord) -> None:
+    def _apply(self, node: Node, record: NodeRecord) -> NodeRecord:
+        """Write, and return what a reader will find."""
+        record = replace(
+            record, key=node.name, node=node.name, created=node.created, wire_version=WIRE_VERSION
+        )
         path = f"{NODES}/{self._node}/status"
         after = parse_node(self._client.apply(path, applied(node, record, self._prefix, self._now())))
         if stale := left_over(after, record, self._prefix):  # flanneld's, which applying leaves alone
             nothing: dict[str, object] = {"metadata": {"annotations": dict.fromkeys(stale)}}
             self._client.merge(path, nothing, after.metadata.resource_version)
+        return record
 
     def _read(self) -> Node | None:
         body = self._client.get(f"{NODES}/{self._node}")

@@ -14,18 +14,6 @@ from overlay.net_conf import NetConf
 from overlay.record import NodeRecord
 
 
-class NotConfigured(Exception):
-    """The registry has no network's configuration, or none that can be used: the message says where."""
-
-
-class NoLease(Exception):
-    """No subnet could be had: the pool is full, or the cluster gave this node none (yet)."""
-
-
-class Stolen(Exception):
-    """A subnet that this node's pods live on has another owner now: the message names both."""
-
-
 @dataclass(frozen=True)
 class Refused:
     """A record nobody can use: its key, and why."""
@@ -36,10 +24,14 @@ class Refused:
 
 @dataclass(frozen=True)
 class Nodes:
-    """Every record there is, whole. `refused`: those that could not be read."""
+    """Every record there is, whole. `refused`: those that could not be read.
+
+    `unpublished`: leases that have an owner, and have ended for who reads flannel's keys alone.
+    """
 
     records: tuple[NodeRecord, ...]
     refused: tuple[Refused, ...] = ()
+    unpublished: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -48,6 +40,7 @@ class Changed:
 
     records: dict[str, NodeRecord | Refused | None]
     net_conf: bool = False  # the network's configuration has, too
+    unpublished: frozenset[str] = frozenset()  # as in `Nodes`, of these records
 
 
 class NodeFollower(Protocol):

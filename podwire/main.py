@@ -22,11 +22,14 @@ COMMANDS = {
     "explain": "podwire.commands.explain",
     "inspect": "podwire.commands.inspect",
     "doctor": "podwire.commands.doctor",
+    "bundle": "podwire.commands.bundle",
     "install": "podwire.commands.install",
     "uninstall": "podwire.commands.uninstall",
     "ipam": "podwire.ipam_commands",
     "agent": "podwire.commands.agent",
     "top": "podwire.commands.top",
+    "overlay": "podwire.commands.overlay",
+    "lab": "podwire.commands.lab",
 }
 
 

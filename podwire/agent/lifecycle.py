@@ -15,14 +15,19 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cni_plugins.background import listens
 from cni_spec.errors import IO_FAILURE, CniError
 from podwire.agent.notify import notify, watchdog_interval
+from podwire.agent.protocol import OVERLAY
 from podwire.agent.server import Server
 from podwire.agent.settings import Settings
+
+if TYPE_CHECKING:
+    from podwire.agent.overlay import OverlayService
 
 FIRST_LISTENED = 3  # SD_LISTEN_FDS_START (sd_listen_fds(3))
 BACKLOG = 4096  # callers; what net.core.somaxconn allows by default
@@ -42,12 +47,17 @@ def run_agent(path: Path, settings: Settings, *, idle: float) -> None:
         CniError: code 5, if its socket cannot be made.
     """
     _prepare_process()
+    if settings.overlay.registry:
+        idle = 0  # it works without being asked
     with listening(path) as listener:
         interval = watchdog_interval()
         server = Server(listener, settings.agent, idle=idle, beat=_beat(interval), beat_interval=interval)
         gc.collect()
         gc.freeze()  # what is loaded stays for good: no collection need look at it again
-        with _stopped_by_signals(server), _metrics(server, settings):
+        with ExitStack() as stack:
+            stack.enter_context(_stopped_by_signals(server))
+            overlay = stack.enter_context(_overlay(server, settings))
+            stack.enter_context(_metrics(server, settings, overlay))
             notify("READY=1")
             server.run()
         notify("STOPPING=1")
@@ -197,11 +207,30 @@ def _unlink_if(path: Path, inode: int) -> None:
 
 
 @contextmanager
-def _metrics(server: Server, settings: Settings) -> Iterator[None]:
+def _overlay(server: Server, settings: Settings) -> Iterator[OverlayService | None]:
+    """Run the overlay, if one is configured, and let it be asked."""
+    if not settings.overlay.registry:
+        yield None
+        return
+    from podwire.agent.overlay import OverlayService  # and what it is made of, where somebody asked for it
+
+    service = OverlayService(settings.overlay)
+    server.serving.questions[OVERLAY] = service.answer
+    service.start()
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+@contextmanager
+def _metrics(server: Server, settings: Settings, overlay: OverlayService | None) -> Iterator[None]:
     if not settings.metrics.listen:
         yield
         return
     from podwire.agent.metrics import serving_metrics  # prometheus-client, where somebody asked for it
+    from podwire.agent.overlay_metrics import OverlayCollector
 
-    with serving_metrics(settings.metrics.listen, server):
+    more = (OverlayCollector(overlay),) if overlay is not None else ()
+    with serving_metrics(settings.metrics.listen, server, *more):
         yield

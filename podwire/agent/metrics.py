@@ -167,10 +167,11 @@ class _UnixServer(_Bounded, UnixStreamServer):
 
 
 @contextmanager
-def serving_metrics(listen: str, server: Server) -> Iterator[None]:
+def serving_metrics(listen: str, server: Server, *more: Collector) -> Iterator[None]:
     """Serve GET /metrics in a thread of its own while the block runs. `listen` as in `settings`."""
     registry = CollectorRegistry()
-    registry.register(AgentCollector(server))
+    for collector in (AgentCollector(server), *more):
+        registry.register(collector)
     with _open(listen, _handler(registry)) as http:
         Thread(target=http.serve_forever, name="metrics", daemon=True).start()
         try:

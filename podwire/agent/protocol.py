@@ -20,6 +20,7 @@ BODY_LIMIT = (4 << 20) + (132 << 10)  # bytes; stdin and variables at their limi
 ANSWER_LIMIT = 5 << 20
 NOT_SERVED = 0xFFFFFFFF  # a status: the caller runs the plugin itself, as if there were no agent
 STATUS = "@status"  # in a type's place: a question to the agent itself
+OVERLAY = "@overlay"  # and one to its overlay, put as JSON on stdin
 HEADER = struct.Struct("<4sI")
 _ANSWER = struct.Struct("<4sIII")
 

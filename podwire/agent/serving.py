@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from cni_plugins.memory import Memory
@@ -29,6 +30,7 @@ class Serving:
 
     def __init__(self, counters: Counters) -> None:
         self.memory = Memory()
+        self.questions: dict[str, Callable[[bytes], Reply]] = {}  # by what stands in a type's place
         self._counters = counters
         self._netns = os.stat(OWN_NETNS)  # noqa: PTH116
         for name in PLUGIN_TYPES:
@@ -41,6 +43,8 @@ class Serving:
     def serve(self, job: Job) -> Reply:
         """Answer one request."""
         request, descriptors = job.request, job.connection.descriptors
+        if request.plugin in self.questions:
+            return self.questions[request.plugin](request.stdin)
         if not descriptors or not os.path.samestat(os.fstat(descriptors[0]), self._netns):
             self._counters.reject("another network namespace")
             return Reply(NOT_SERVED)

@@ -1,6 +1,7 @@
 """/etc/podwire/agent.toml: what a node's owner may choose.
 
 [agent]    idle, workers, queue, deadline; start (read by the fallback: may it start an agent?)
+[overlay]  registry and more (`overlay.settings`)
 [metrics]  listen = "127.0.0.1:9453" or "unix:/run/podwire/metrics.sock"
 [log]      to (read by `cni_plugins.journal`)
 """
@@ -17,6 +18,7 @@ from pydantic import AfterValidator, Field
 from cni_plugins.journal import AGENT_CONFIG
 from cni_spec.config import SpecModel, validate
 from cni_spec.errors import INVALID_CONFIG, IO_FAILURE, CniError
+from overlay.settings import OverlaySettings
 
 
 def check_listen(text: str) -> str:
@@ -61,6 +63,7 @@ class Settings(SpecModel):
     agent: AgentSettings = AgentSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+    overlay: OverlaySettings = OverlaySettings()
 
 
 def read_settings(path: Path = AGENT_CONFIG) -> Settings:

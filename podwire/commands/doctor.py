@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from podwire.commands.options import OutputOption
+from podwire.commands.options import OutputOption, RootOption
 from podwire.commands.printing import Output, print_json, print_table
-from podwire.doctor.verdict import exit_status
+from podwire.doctor.verdict import State, exit_status
 
 app = typer.Typer()
 
@@ -22,7 +22,8 @@ def doctor(
     output: OutputOption = Output.TABLE,
     vxlan_port: Port = None,
     gpe_port: Port = None,
-    root: Annotated[Path, typer.Option(help="Where the host's files are.")] = Path("/"),
+    root: RootOption = Path("/"),
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Show what is fine, too.")] = False,
 ) -> None:
     """Say what this machine has and lacks for podwire, what that breaks, and what mends it.
 
@@ -37,9 +38,12 @@ def doctor(
     if output is Output.JSON:
         print_json([asdict(verdict) for verdict in verdicts])
     else:
+        shown = [one for one in verdicts if everything or one.state is not State.FINE]
         print_table(
             ("WHAT", "STATE", "FOUND", "WHAT IT BREAKS", "WHAT TO DO"),
-            [(one.name, one.state.value, one.found, one.breaks, one.advice) for one in verdicts],
+            [(one.name, one.state.value, one.found, one.breaks, one.advice) for one in shown],
         )
+        if hidden := len(verdicts) - len(shown):
+            typer.echo(f"{hidden} of {len(verdicts)} things are fine: --all shows them")
     if status := exit_status(verdicts):
         raise typer.Exit(status)

@@ -8,13 +8,23 @@ from __future__ import annotations
 import json
 import sys
 
-from cni_spec.errors import IO_FAILURE, CniError
+from cluster_store.store import Conflict as StoreConflict
+from cluster_store.store import StoreRefused, StoreUnavailable
+from cni_spec.errors import INVALID_CONFIG, IO_FAILURE, NOT_AVAILABLE, TRY_AGAIN_LATER, CniError
 from cni_spec.json_input import JsonObject
 from cni_spec.versions import LATEST_VERSION
 from linuxnet.errors import Busy, Conflict, KernelError, MissingTool
+from overlay.errors import NoLease, NotConfigured, Stolen
 from podwire.commands.printing import Output, print_json, say
 
-FORESEEN = (CniError, KernelError, Conflict, MissingTool, Busy, OSError, ExceptionGroup)
+_REGISTRY = {
+    StoreUnavailable: TRY_AGAIN_LATER, StoreConflict: TRY_AGAIN_LATER, StoreRefused: INVALID_CONFIG,
+    NotConfigured: NOT_AVAILABLE, NoLease: NOT_AVAILABLE, Stolen: NOT_AVAILABLE,
+}  # fmt: skip
+FORESEEN = (
+    CniError, KernelError, Conflict, MissingTool, Busy, OSError, ExceptionGroup,
+    StoreUnavailable, StoreConflict, StoreRefused, NotConfigured, NoLease, Stolen,
+)  # fmt: skip
 
 
 class Failed(Exception):
@@ -43,6 +53,8 @@ def as_error(failure: Exception) -> CniError:
     """Give a failure of any room the shape of a CNI error."""
     if isinstance(failure, OSError):
         return CniError(IO_FAILURE, f"{failure.filename or 'system'}: {failure.strerror or failure}")
+    if (code := _REGISTRY.get(type(failure))) is not None:
+        return CniError(code, str(failure))
     from cni_plugins.skeleton import as_cni_error
 
     return as_cni_error(failure)

@@ -39,6 +39,10 @@ IfnameOption = Annotated[
 CapArgsOption = Annotated[
     str, typer.Option("--cap-args", envvar="CAP_ARGS", help="Capability arguments, a JSON object.")
 ]
+RootOption = Annotated[
+    Path,
+    typer.Option("--root", help="Where the host's files are: in a container, where it has them mounted."),
+]
 
 CONF_DIR = Path("/etc/cni/net.d")
 CNI_PATH = "/opt/cni/bin"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 
 from cni_spec.errors import CniError
@@ -16,7 +17,7 @@ from podwire.doctor.limits import look_at_limits
 from podwire.doctor.network_services import look_at_link_files, look_at_network_manager, look_at_networkd
 from podwire.doctor.overlaps import look_at_overlaps
 from podwire.doctor.packet_sizes import look_at_sizes
-from podwire.doctor.software import look_at_software
+from podwire.doctor.software import PLUGIN_FOLDER, look_at_software
 from podwire.doctor.sysctls import look_at_sysctls
 from podwire.doctor.tunnel_ports import look_at_ports
 from podwire.doctor.verdict import State, Verdict
@@ -28,8 +29,8 @@ UNFIT = (KernelError, MissingTool, Busy, CniError, OSError)  # why a look may se
 def examine(cluster: Cluster, files: HostFiles) -> Iterator[Verdict]:
     """Yield all verdicts."""
     looks: dict[str, Look] = {
-        "software": look_at_software,
-        "launchers": look_at_launchers,
+        "software": lambda: look_at_software(files),
+        "launchers": lambda: look_at_launchers(files.at(str(PLUGIN_FOLDER))),
         "agent": look_at_agent,
         "kernel features": look_at_kernel,
         "cluster networks": lambda: look_at_cluster(cluster),
@@ -56,5 +57,7 @@ def seen_by(name: str, look: Look) -> Iterator[Verdict]:
     try:
         yield from look()
     except UNFIT as error:
-        why = str(error) or type(error).__name__
-        yield Verdict(name, State.UNSEEN, why.splitlines()[0], "what this look is for", "sudo podwire doctor")
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        is_right = getattr(error, "errno", 0) in (errno.EPERM, errno.EACCES)
+        advice = "sudo podwire doctor" if is_right else "mend that, and look again"
+        yield Verdict(name, State.UNSEEN, why, f"what would be said of {name}", advice)

@@ -1,21 +1,26 @@
 """What is known here of the cluster without asking anybody: its networks, this node's, its ports and MTU.
 
-From /run/flannel/subnet.env (flannel's, or ours: the form is the same) and net-conf.json.
+From [overlay] of agent.toml, the overlay's snapshot, net-conf.json, and subnet.env (flannel's, or ours).
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cni_plugins.journal import AGENT_CONFIG
+from cni_spec.config import validate
 from cni_spec.errors import CniError
 from overlay.net_conf import GPE_PORT, VXLAN_PORT, NetConf, parse_net_conf
 from overlay.record import Mode
-from overlay.subnet import Subnet, enclosing, parse_subnet
-from podwire.doctor.host_files import HostFiles, parse_assignments
+from overlay.settings import OverlaySettings
+from overlay.state import load_state
+from overlay.subnet import Subnet
+from overlay.subnet_env import SubnetEnv, parse_subnet_env
+from podwire.doctor.host_files import HostFiles
 from podwire.doctor.verdict import State, Verdict
 
-SUBNET_ENV = "/run/flannel/subnet.env"
 NET_CONFS = ("/etc/podwire/net-conf.json", "/etc/kube-flannel/net-conf.json")
 ANY_NETWORK = "POD-NETWORK"  # in advice, where none is known
 
@@ -29,6 +34,7 @@ class Cluster:
     mtu: int | None = None
     vxlan_port: int = VXLAN_PORT
     gpe_port: int = GPE_PORT
+    subnet_env: str = "/run/flannel/subnet.env"
     complaints: tuple[str, ...] = ()
 
     @property
@@ -40,42 +46,58 @@ class Cluster:
 def read_cluster(files: HostFiles, *, vxlan_port: int | None = None, gpe_port: int | None = None) -> Cluster:
     """Put together what the files say; ports that are given count more."""
     complaints: list[str] = []
-    environment = parse_assignments(_read(files, SUBNET_ENV, complaints) or "")
-    conf = _net_conf(files, complaints)
-    networks = [*_subnets(environment, "NETWORK", complaints), *(conf.networks if conf else ())]
-    mtu = environment.get("FLANNEL_MTU", "")
+    settings = _settings(files, complaints)
+    environment = _subnet_env(files, settings.subnet_env, complaints)
+    conf = _net_conf(files, settings, complaints)
+    networks = [*(environment.networks if environment else ()), *(conf.networks if conf else ())]
     ports = {conf.backend.mode: conf.backend.tunnel_port} if conf else {}
     return Cluster(
         networks=tuple(dict.fromkeys(networks)),
-        subnets=tuple(_subnets(environment, "SUBNET", complaints)),
-        mtu=int(mtu) if mtu.isdecimal() else None,
+        subnets=environment.subnets if environment else (),
+        mtu=environment.mtu if environment else None,
         vxlan_port=vxlan_port or ports.get(Mode.VXLAN, VXLAN_PORT),
         gpe_port=gpe_port or ports.get(Mode.GPE, GPE_PORT),
+        subnet_env=settings.subnet_env,
         complaints=tuple(complaints),
     )
 
 
 def look_at_cluster(cluster: Cluster) -> Iterator[Verdict]:
     """Yield what is known, and what files could not be understood."""
+    name, breaks = "cluster networks", "the overlay, and what is looked at below"
     known = ", ".join(str(one) for one in cluster.networks)
-    yield Verdict(
-        "cluster networks", State.FINE, known or f"none in {SUBNET_ENV} or net-conf.json", "the overlay"
-    )
+    yield Verdict(name, State.FINE, known or "none in subnet.env, net-conf.json or a snapshot", breaks)
     for complaint in cluster.complaints:
-        advice = "mend the file, or remove it: `podwire overlay` writes its own"
-        yield Verdict("cluster networks", State.RISKY, complaint, "the overlay; the looks below", advice)
+        yield Verdict(name, State.RISKY, complaint, breaks, "mend the file, or remove it")
 
 
-def _read(files: HostFiles, path: str, complaints: list[str]) -> str | None:
+def _settings(files: HostFiles, complaints: list[str]) -> OverlaySettings:
     try:
-        return files.read(path)
-    except OSError as error:
-        complaints.append(f"{path}: {error.strerror}")
+        section = tomllib.loads(_read(files, str(AGENT_CONFIG), complaints) or "").get("overlay", {})
+        return validate(OverlaySettings, section)
+    except tomllib.TOMLDecodeError as error:
+        complaints.append(f"{AGENT_CONFIG}: {error}")
+    except CniError as error:
+        complaints.append(f"{AGENT_CONFIG}: [overlay] {error.msg}")
+    return OverlaySettings()
+
+
+def _subnet_env(files: HostFiles, path: str, complaints: list[str]) -> SubnetEnv | None:
+    text = _read(files, path, complaints)
+    try:
+        return None if text is None else parse_subnet_env(text)
+    except ValueError as error:
+        complaints.append(f"{path}: {error}")
         return None
 
 
-def _net_conf(files: HostFiles, complaints: list[str]) -> NetConf | None:
-    for path in NET_CONFS:
+def _net_conf(files: HostFiles, settings: OverlaySettings, complaints: list[str]) -> NetConf | None:
+    """Return the snapshot's, which is what the registry said last; without one, a file's."""
+    seen, problem = load_state(files.at(settings.state))
+    complaints += [problem] if problem else []
+    if seen.net_conf is not None:
+        return seen.net_conf
+    for path in filter(None, (settings.net_conf, *NET_CONFS)):
         text = _read(files, path, complaints)
         if text is None:
             continue
@@ -86,11 +108,9 @@ def _net_conf(files: HostFiles, complaints: list[str]) -> NetConf | None:
     return None
 
 
-def _subnets(environment: dict[str, str], what: str, complaints: list[str]) -> Iterator[Subnet]:
-    for key in (f"FLANNEL_{what}", f"FLANNEL_IPV6_{what}"):
-        for text in filter(None, environment.get(key, "").split(",")):
-            address, _, length = text.partition("/")
-            try:  # a node's subnet is written with its gateway's address: 10.244.17.1/24
-                yield enclosing(address, int(length)) if what == "SUBNET" else parse_subnet(text)
-            except ValueError as error:
-                complaints.append(f"{SUBNET_ENV}: {key}: {error}")
+def _read(files: HostFiles, path: str, complaints: list[str]) -> str | None:
+    try:
+        return files.read(path)
+    except OSError as error:
+        complaints.append(f"{path}: {error.strerror}")
+        return None

@@ -10,7 +10,7 @@ from linuxnet.firewalld import ZoneSource, is_running
 from linuxnet.forward_chains import ForwardChain, legacy_forward_chains, nft_forward_chains
 from linuxnet.kernel import Kernel
 from linuxnet.nft import Nft
-from linuxnet.numbers import NFT_TABLE
+from linuxnet.numbers import NFT_OVERLAY_TABLE, NFT_TABLE
 from podwire.doctor.cluster import ANY_NETWORK, Cluster
 from podwire.doctor.host_files import HostFiles, parse_assignments
 from podwire.doctor.software import lacking_capabilities
@@ -26,7 +26,7 @@ def look_at_forward_chains(cluster: Cluster) -> Iterator[Verdict]:
         raise KernelError(errno.EPERM, "list the chains that see forwarded packets")
     nft = Nft()
     try:
-        chains = [one for one in nft_forward_chains(nft) if one.table != NFT_TABLE]
+        chains = [one for one in nft_forward_chains(nft) if one.table not in (NFT_TABLE, NFT_OVERLAY_TABLE)]
     finally:
         nft.close()
     chains += legacy_forward_chains()

@@ -12,10 +12,8 @@ from podwire.agent.client import read_status, socket_path
 from podwire.doctor.verdict import State, Verdict
 from podwire.install.launchers import Kind, is_launcher, launcher
 
-PLUGIN_FOLDER = Path("/opt/cni/bin")
 
-
-def look_at_launchers(folder: Path = PLUGIN_FOLDER) -> Iterator[Verdict]:
+def look_at_launchers(folder: Path) -> Iterator[Verdict]:
     """Yield a verdict on the launchers in a folder: are they those of this installation?"""
     ours = [name for name in PLUGIN_TYPES if is_launcher(folder / name)]
     stale = [name for name in ours if not _is_current(folder / name, name)]

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from cni_spec.errors import CniError
 from linuxnet.netlink import Netlink
+from linuxnet.numbers import ALIAS_PREFIX
 from linuxnet.rtnetlink_answers import Link
 from overlay.subnet import Subnet, enclosing
-from podwire.doctor.cluster import SUBNET_ENV, Cluster
+from podwire.doctor.cluster import Cluster
 from podwire.doctor.host_files import HostFiles
+from podwire.doctor.software import CONF_FOLDER, PLUGIN_FOLDER
 from podwire.doctor.verdict import State, Verdict
 from podwire.install.launchers import is_launcher
 from podwire.runtime.lists import list_files, read_list_file
 
-PLUGIN_FOLDER, CONF_FOLDER = "/opt/cni/bin", "/etc/cni/net.d"
 FLANNEL_BRIDGE = "cni0"  # of flannel's delegate and of our bridge plugin by default
 
 
@@ -47,12 +48,12 @@ def look_at_leftovers(cluster: Cluster, files: HostFiles) -> Iterator[Verdict]:
     """Yield a verdict on every other network that has devices here, and on cni0."""
     netlink = Netlink()
     try:
-        links = list(netlink.links())
+        links = [one for one in netlink.links() if not one.alias.startswith(ALIAS_PREFIX)]
         bridge = next((one for one in links if one.name == FLANNEL_BRIDGE), None)
         addresses = netlink.addresses(bridge.index) if bridge else []
     finally:
         netlink.close()
-    yield from _foreign_devices(links, _running(), files.has(SUBNET_ENV)) or [
+    yield from _foreign_devices(links, _running(), files.has(cluster.subnet_env)) or [
         Verdict("other networks", State.FINE, "no devices of theirs", "pods' addresses and routes")
     ]
     if bridge:
@@ -63,8 +64,8 @@ def look_at_leftovers(cluster: Cluster, files: HostFiles) -> Iterator[Verdict]:
 def look_at_conflists(files: HostFiles) -> Iterator[Verdict]:
     """Yield a verdict on which network a container runtime takes: the first file by name."""
     breaks = "which network pods get: containerd and CRI-O take the first file"
-    paths = list_files(files.at(CONF_FOLDER), ".conflist", ".conf", ".json")
-    ours = [path for path in paths if _is_ours(path, files.at(PLUGIN_FOLDER))]
+    paths = list_files(files.at(str(CONF_FOLDER)), ".conflist", ".conf", ".json")
+    ours = [path for path in paths if _is_ours(path, files.at(str(PLUGIN_FOLDER)))]
     if ours and ours[0] != paths[0]:
         found = f"{paths[0].name} comes before {ours[0].name}"
         advice = f"mv {paths[0]} {paths[0]}.off, once no pod of it is left"
@@ -84,7 +85,7 @@ def _foreign_devices(links: list[Link], running: set[str], has_subnet_env: bool)
         if foreign.process in running:
             verdict = Verdict("other networks", State.FINE, f"{what}: {foreign.process} runs", breaks)
         elif foreign.owner == "flannel" and has_subnet_env:
-            verdict = Verdict("other networks", State.FINE, f"{what}, and {SUBNET_ENV}", breaks)
+            verdict = Verdict("other networks", State.FINE, f"{what}, and its subnet.env", breaks)
         else:
             advice = "; ".join(f"ip link del {name}" for name in names)
             found_out = f"{what}, and no {foreign.process} runs"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from linuxnet.netlink import Netlink
+from linuxnet.numbers import OVERLAY_PROTOCOL
 from linuxnet.rtnetlink_answers import Link
 from overlay.subnet import Subnet, enclosing
 from podwire.doctor.cluster import Cluster
@@ -29,7 +30,7 @@ def look_at_overlaps(cluster: Cluster) -> Iterator[Verdict]:
     found = [
         verdict
         for route in routes
-        if route["type"] == RTN_UNICAST
+        if route["type"] == RTN_UNICAST and route["proto"] != OVERLAY_PROTOCOL
         for verdict in _judge(route, links.get(route.get("oif", 0)), cluster, bridges)
     ]
     known = "no overlap" if cluster.networks else "the cluster's networks are not known here"

@@ -6,44 +6,45 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from linuxnet.netlink import Netlink
-from linuxnet.pyroute import Pyroute
 from linuxnet.rtnetlink_answers import Link
-from linuxnet.vxlan_ports import VxlanDevice, vxlan_devices
-from podwire.doctor.cluster import SUBNET_ENV, Cluster
+from linuxnet.vxlan import Vxlan
+from linuxnet.vxlan_ports import vxlan_devices
+from overlay.mtu import inner_mtu
+from overlay.record import Mode
+from podwire.doctor.cluster import Cluster
 from podwire.doctor.verdict import State, Verdict
 
-CLASSIC_OVERHEAD, GPE_OVERHEAD = 50, 36  # bytes around an IPv4 packet: Ethernet 14, VXLAN 8, UDP 8, IPv4 20
 SNMP = Path("/proc/thread-self/net/snmp")  # per network namespace
 
 
 def look_at_sizes(cluster: Cluster) -> Iterator[Verdict]:
     """Yield a verdict on every tunnel device and on what is larger than it may be; then on checksums."""
-    netlink, pyroute = Netlink(), Pyroute()
+    netlink = Netlink()
     try:
         links = {link.index: link for link in netlink.links()}
-        tunnels = [one for one in vxlan_devices(pyroute) if one.is_up]
+        tunnels = [one for one in vxlan_devices(netlink) if one.is_up]
         ways = [route.get("oif", 0) for route in netlink.routes() if route["dst_len"] == 0]
     finally:
         netlink.close()
-        pyroute.close()
     uplink = next((links[one] for one in ways if one in links), None)
     for tunnel in tunnels:
         yield _tunnel(tunnel, links.get(tunnel.link) or uplink)
     if tunnels:
-        yield _pods(list(links.values()), min(one.mtu for one in tunnels), cluster.mtu)
+        yield _pods(list(links.values()), min(one.mtu for one in tunnels), cluster)
     yield _checksums()
 
 
-def _tunnel(tunnel: VxlanDevice, uplink: Link | None) -> Verdict:
+def _tunnel(tunnel: Vxlan, uplink: Link | None) -> Verdict:
     name, breaks = f"MTU of {tunnel.name}", "throughput: large packets become two outer fragments, or none"
-    room = (uplink.mtu if uplink else 0) - (GPE_OVERHEAD if tunnel.is_gpe else CLASSIC_OVERHEAD)
+    mode, outer = Mode.GPE if tunnel.is_external else Mode.VXLAN, 6 if ":" in tunnel.local else 4
+    room = inner_mtu(uplink.mtu, mode, outer) if uplink else tunnel.mtu
     if uplink is None or tunnel.mtu <= room:
         return Verdict(name, State.FINE, f"{tunnel.mtu}", breaks)
     found = f"{tunnel.mtu}, and {uplink.name} has room for {room}"
     return Verdict(name, State.RISKY, found, breaks, f"ip link set {tunnel.name} mtu {room}")
 
 
-def _pods(links: list[Link], room: int, written: int | None) -> Verdict:
+def _pods(links: list[Link], room: int, cluster: Cluster) -> Verdict:
     breaks = "large packets of pods to other nodes, where ICMP does not come back"
     bridges = {link.master for link in links if link.kind == "veth" and link.master}
     large = [one for one in links if one.mtu > room and one.index in bridges]
@@ -53,8 +54,8 @@ def _pods(links: list[Link], room: int, written: int | None) -> Verdict:
             "; ".join(f"ip link set {one.name} mtu {room}" for one in large) + "; then make its pods anew"
         )
         return Verdict("MTU of pods", State.RISKY, f"{found}, the tunnel {room}", breaks, advice)
-    if written is not None and written > room:
-        found = f"{SUBNET_ENV} says {written}, the tunnel has {room}"
+    if cluster.mtu is not None and cluster.mtu > room:
+        found = f"{cluster.subnet_env} says {cluster.mtu}, the tunnel has {room}"
         advice = "restart the daemon that writes it, then make the pods anew"
         return Verdict("MTU of pods", State.RISKY, found, breaks, advice)
     return Verdict("MTU of pods", State.FINE, f"at most {room}", breaks)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from linuxnet.errors import MissingTool
 from linuxnet.iptables import SEARCH_PATH
+from podwire.doctor.host_files import HostFiles
 from podwire.doctor.verdict import State, Verdict, judge
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_NET_RAW": 13}  # linux/capability.h
@@ -19,8 +20,8 @@ STATE_FOLDERS = (Path("/var/lib/cni"), Path("/run"), Path("/var/lib"))
 JOURNAL = Path("/run/systemd/journal/socket")
 
 
-def look_at_software() -> Iterator[Verdict]:
-    """Yield a verdict on everything that is not the kernel."""
+def look_at_software(files: HostFiles) -> Iterator[Verdict]:
+    """Yield a verdict on everything that is not the kernel; runtimes' folders are the host's."""
     yield Verdict("python", State.FINE, platform.python_version(), "everything")
     yield _rights()
     yield _libnftables()
@@ -31,8 +32,8 @@ def look_at_software() -> Iterator[Verdict]:
         advice = f"install {'nftables' if tool == 'nft' else 'iproute2'}"
         yield judge(tool, problem, needed_by, advice, found=path or "", vital=False)
     yield _writable()
-    yield _installed()
-    yield _configured()
+    yield _installed(files.at(str(PLUGIN_FOLDER)))
+    yield _configured(files.at(str(CONF_FOLDER)))
     problem = None if JOURNAL.exists() else f"no {JOURNAL}"
     advice = 'log to a file: [log] to = "/var/log/podwire.log"'
     yield judge("journald", problem, '[log] to = "journald"', advice, found=str(JOURNAL), vital=False)
@@ -91,24 +92,22 @@ def _writable() -> Verdict:
     )
 
 
-def _installed() -> Verdict:
+def _installed(folder: Path) -> Verdict:
     from cni_plugins.registry import PLUGIN_TYPES
     from podwire.install.launchers import is_launcher
 
-    ours = [name for name in PLUGIN_TYPES if is_launcher(PLUGIN_FOLDER / name)]
-    problem = (
-        None if len(ours) == len(PLUGIN_TYPES) else f"{len(ours)} of {len(PLUGIN_TYPES)} in {PLUGIN_FOLDER}"
-    )
-    advice = f"mkdir -p {PLUGIN_FOLDER} && podwire install"
+    ours = [name for name in PLUGIN_TYPES if is_launcher(folder / name)]
+    problem = None if len(ours) == len(PLUGIN_TYPES) else f"{len(ours)} of {len(PLUGIN_TYPES)} in {folder}"
+    advice = f"mkdir -p {folder} && podwire install"
     return judge(
-        "plugins", problem, "container runtimes", advice, found=f"{len(ours)} in {PLUGIN_FOLDER}", vital=False
+        "plugins", problem, "container runtimes", advice, found=f"{len(ours)} in {folder}", vital=False
     )
 
 
-def _configured() -> Verdict:
+def _configured(folder: Path) -> Verdict:
     from podwire.runtime.lists import list_files
 
-    names = [path.name for path in list_files(CONF_FOLDER, ".conflist", ".conf", ".json")]
-    problem = None if names else f"no configuration in {CONF_FOLDER}"
+    names = [path.name for path in list_files(folder, ".conflist", ".conf", ".json")]
+    problem = None if names else f"no configuration in {folder}"
     advice = "podwire install --conflist bridge, then podwire lint"
     return judge("networks", problem, "container runtimes", advice, found=", ".join(names), vital=False)

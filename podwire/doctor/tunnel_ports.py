@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from linuxnet.errors import KernelError
-from linuxnet.numbers import ALIAS_PREFIX
-from linuxnet.pyroute import Pyroute
-from linuxnet.vxlan_ports import VxlanDevice, is_port_free, vxlan_devices
+from linuxnet.netlink import Netlink
+from linuxnet.vxlan import Vxlan
+from linuxnet.vxlan_ports import is_port_free, vxlan_devices
+from overlay.devices import own_devices
 from podwire.doctor.cluster import Cluster
 from podwire.doctor.verdict import State, Verdict
 
@@ -19,21 +20,20 @@ UDP_TABLES = ("/proc/thread-self/net/udp", "/proc/thread-self/net/udp6")  # proc
 
 def look_at_ports(cluster: Cluster) -> Iterator[Verdict]:
     """Yield a verdict on the port of either tunnel mode."""
-    netlink = Pyroute()
+    netlink = Netlink()
     try:
-        devices = vxlan_devices(netlink)
+        devices = [one for one in vxlan_devices(netlink) if one.is_up]  # a port is bound by who is up
         for mode, port in (("vxlan", cluster.vxlan_port), ("vxlan-gpe", cluster.gpe_port)):
             yield _look_at(netlink, mode, port, [one for one in devices if one.port == port])
     finally:
         netlink.close()
 
 
-def _look_at(netlink: Pyroute, mode: str, port: int, devices: list[VxlanDevice]) -> Verdict:
+def _look_at(netlink: Netlink, mode: str, port: int, devices: list[Vxlan]) -> Verdict:
     name, breaks = f"UDP port {port}", f"overlay mode {mode}: its device cannot be set up (EADDRINUSE)"
-    if ours := [
-        one for one in devices if one.alias.startswith(ALIAS_PREFIX) or one.name.startswith("podwire")
-    ]:
-        return Verdict(name, State.FINE, f"ours: {ours[0]}", breaks)
+    own = own_devices(netlink)
+    if ours := [one for one in devices if one.name in own]:
+        return Verdict(name, State.FINE, f"ours: {describe(ours[0])}", breaks)
     try:
         is_free = is_port_free(netlink, port, gpe=mode == "vxlan-gpe")
     except KernelError as error:
@@ -43,22 +43,22 @@ def _look_at(netlink: Pyroute, mode: str, port: int, devices: list[VxlanDevice])
             )
         return _without_a_trial(name, mode, port, devices, breaks)
     if is_free:
-        shared = ", ".join(map(str, devices))
+        shared = ", ".join(map(describe, devices))
         return Verdict(name, State.FINE, f"shared with {shared}" if shared else "free", breaks)
     return _taken(name, port, devices, breaks)
 
 
-def _without_a_trial(name: str, mode: str, port: int, devices: list[VxlanDevice], breaks: str) -> Verdict:
+def _without_a_trial(name: str, mode: str, port: int, devices: list[Vxlan], breaks: str) -> Verdict:
     is_external = mode == "vxlan-gpe"
-    others = [one for one in devices if one.is_up and (one.is_external != is_external or one.is_gbp)]
+    others = [one for one in devices if one.is_external != is_external]
     if others or _socket_inodes(port) - {0}:  # the kernel's own sockets have inode 0
         return _taken(name, port, others, breaks)
     return Verdict(name, State.UNSEEN, "only root can try it", breaks, "sudo podwire doctor")
 
 
-def _taken(name: str, port: int, devices: list[VxlanDevice], breaks: str) -> Verdict:
+def _taken(name: str, port: int, devices: list[Vxlan], breaks: str) -> Verdict:
     if devices:
-        found = "taken by " + ", ".join(map(str, devices))
+        found = "taken by " + ", ".join(map(describe, devices))
         remove = f"ip link del {devices[0].name}"
     else:
         found, remove = f"taken by {_program(port)}", f"ss -ulpn sport = :{port}, and stop that program"
@@ -88,3 +88,8 @@ def _socket_inodes(port: int) -> set[int]:
         rows = [line.split() for line in lines]
         found |= {int(row[9]) for row in rows if int(row[1].rpartition(":")[2], 16) == port}
     return found
+
+
+def describe(device: Vxlan) -> str:
+    """Name a device and what it says of its port."""
+    return f"{device.name} {'external' if device.is_external else f'vni {device.vni}'}"

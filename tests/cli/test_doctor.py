@@ -107,3 +107,10 @@ def _states(result: Result) -> dict[str, set[str]]:
     for one in said(result):
         found.setdefault(one["name"], set()).add(one["state"])
     return found
+
+
+def test_what_is_fine_is_shown_to_those_who_ask(cli: Cli) -> None:
+    short, long = cli("doctor"), cli("doctor", "--all")
+
+    assert "\nveth " not in short.stdout and "things are fine" in short.stdout
+    assert "\nveth " in long.stdout and "things are fine" not in long.stdout

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster_store.kubernetes import KubernetesClient, Listing, Watch, WatchEvent
+from cluster_store.kubernetes import KubernetesClient, Watch, WatchEvent
 from cluster_store.kubernetes_access import (
     Access,
     FixedToken,
@@ -22,6 +22,7 @@ from cluster_store.kubernetes_access import (
 )
 from cluster_store.kubernetes_answers import NotFound
 from cluster_store.kubernetes_http import Connection, Question
+from cluster_store.kubernetes_listing import Listing
 from cluster_store.kubernetes_stream import Chunks
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
 from tests.kube_api.objects import managers
@@ -176,6 +177,61 @@ def test_a_bookmark_saves_the_list_after_a_compaction(api: ApiServer) -> None:
     watch.close()
 
 
+def test_a_watch_that_ended_in_good_order_goes_on_without_a_word(api: ApiServer) -> None:
+    watch = client_of(api).watch(NODES)
+    started(watch, api)
+
+    api.end_watches()
+    api.wait_watchers(0)
+    make_nodes(api, 1)
+
+    assert names(watch.next(5)) == ["node-000"]
+    assert len([one for one in api.asked if "watch" not in one.query]) == 1
+    watch.close()
+
+
+def test_a_watch_that_fell_silent_is_made_anew(api: ApiServer) -> None:
+    watch = Watch(access_to(api), NODES, silence=0.2)
+    started(watch, api)
+    api.is_watch_stalled = True
+    make_nodes(api, 1)
+
+    assert watch.next(0.3) == []
+    api.is_watch_stalled = False
+
+    assert names(watch.next(5)) == ["node-000"]
+    watch.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"no json", b"[]", b"{}", b'{"type":"ADDED"}', b'{"type":"ADDED","object":{"metadata":null}}',
+        b'{"type":"MODIFIED","object":{"metadata":{"resourceVersion":7}}}', b'{"type":"ERROR","object":[]}',
+        b'{"type":"ERROR","object":{"code":500,"message":"etcd"}}', b"[" * 100_000,
+    ],
+)  # fmt: skip
+def test_a_line_that_is_no_event_loses_none(api: ApiServer, line: bytes) -> None:
+    watch = client_of(api).watch(NODES)
+    started(watch, api)
+    with api.objects.changed:
+        api.lines_next = [line + b"\n"]
+        make_nodes(api, 1)
+
+    with pytest.raises(StoreUnavailable):
+        watch.next(5)
+
+    assert names(wait_for_events(watch)) == ["node-000"]
+    watch.close()
+
+
+@pytest.mark.parametrize("page", [b"<html>", b"[]", b'"x"', b'{"items":[]}', b'{"metadata":{},"items":{}}'])
+def test_a_page_of_somebody_elses_is_no_list(api: ApiServer, page: bytes) -> None:
+    api.page = page
+    with pytest.raises(StoreUnavailable, match=api.url):
+        client_of(api).list(NODES)
+
+
 @pytest.mark.parametrize("is_gone_by_status", [False, True])
 def test_history_that_is_forgotten_gives_a_new_list(api: ApiServer, is_gone_by_status: bool) -> None:
     make_nodes(api, 2)
@@ -291,6 +347,15 @@ def test_a_token_that_was_exchanged_is_read_again_at_once(api: ApiServer, tmp_pa
     api.token = "new"
 
     assert client.list(NODES).items == ()
+
+
+@pytest.mark.parametrize("text", ["", "\n", f"two\n{SECRET}", f"{SECRET}\x07", "t\u00f6ken"])
+def test_a_file_that_holds_no_token_is_named_and_not_told(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "token"
+    file.write_text(text)
+    with pytest.raises(StoreRefused, match=f"{file} holds no token") as caught:
+        TokenFile(file).text()
+    assert SECRET not in str(caught.value)
 
 
 def test_a_token_file_is_read_once_a_minute(tmp_path: Path) -> None:
@@ -422,6 +487,7 @@ def test_a_server_behind_a_path_and_by_ipv6(tmp_path: Path) -> None:
         ("client-certificate: a.pem", "", "client-certificate without client-key"),
         ("", "proxy-url: 'http://p'", "proxy-url is not supported"),
         (f"token: [{SECRET}]", "", "users.0.user.token: expected a valid string"),
+        (f'token: "{SECRET}\\nx"', "", "token holds no token of one line"),
         (f"token: {{{SECRET}", "", "line .*not YAML"),
         ("client-certificate-data: '!', client-key-data: '!'", "", "client-certificate-data is not base64"),
     ],

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.calls import Container, Json, Plugins, StoppingKernel, dump, run
+from tests.firewalld_service import running_firewalld
 
 MakeContainer = Callable[..., Container]
 BACKENDS = ("nftables", "iptables")
@@ -143,52 +142,11 @@ def test_gc_takes_back_what_is_not_listed(container: MakeContainer, plugins: Plu
             plugins.delete(bridge(f"{backend[:3]}a", 81), one_container)
 
 
-FIREWALLD = """
-import sys
-from jeepney import MessageType, new_error, new_method_return
-from jeepney.bus_messages import message_bus
-from jeepney.io.blocking import open_dbus_connection
-sources = set()
-with open_dbus_connection(bus="SYSTEM") as bus:
-    bus.send_and_get_reply(message_bus.RequestName("org.freedesktop.FirewallD1"))
-    print("ready", flush=True)
-    while True:
-        message = bus.receive()
-        if message.header.message_type is not MessageType.method_call:
-            continue
-        method = message.header.fields[3]
-        if method == "querySource":
-            bus.send(new_method_return(message, "b", (tuple(message.body) in sources,)))
-            continue
-        change = {"addSource": sources.add, "removeSource": sources.discard}[method]
-        change(tuple(message.body))
-        print(method, *message.body, flush=True)
-        bus.send(new_method_return(message, "s", (message.body[0],)))
-"""
-BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>system</type><listen>unix:path={path}</listen><policy context="default">
-<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
-</busconfig>"""
-
-
 @pytest.fixture
 def firewalld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[str]]:
-    """Start a message bus of our own and a service on it that keeps sources as firewalld does."""
-    config, path = tmp_path / "bus.conf", tmp_path / "bus"
-    config.write_text(BUS_CONFIG.format(path=path))
-    command = ["dbus-daemon", f"--config-file={config}", "--nofork", "--print-address"]
-    bus = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert bus.stdout is not None and bus.stdout.readline()
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path}")
-    service = subprocess.Popen(
-        [sys.executable, "-c", FIREWALLD], stdout=subprocess.PIPE, text=True, env=os.environ
-    )
-    assert service.stdout is not None and service.stdout.readline() == "ready\n"
-    yield service
-    for process in (service, bus):
-        process.kill()
-        process.wait()
+    """Return a service that keeps sources as firewalld does."""
+    with running_firewalld(tmp_path, monkeypatch) as service:
+        yield service
 
 
 def test_firewalld_is_told_where_it_runs(

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from linuxnet.firewalld import ZoneSource
+from linuxnet.kernel import Kernel
+from podwire.doctor.cluster import Cluster
 from podwire.doctor.firewalls import look_at_firewalld, look_at_forward_chains, look_at_ufw
 from podwire.doctor.host_files import HostFiles
 from podwire.doctor.verdict import State, Verdict
 from tests.calls import run
 from tests.doctor.looks import CLUSTER, mend, worst
+from tests.firewalld_service import running_firewalld
 
 pytestmark = pytest.mark.usefixtures("host")
 
@@ -92,6 +96,19 @@ def test_looking_loads_no_legacy_table() -> None:
 
 def test_without_firewalld_it_is_fine() -> None:
     assert worst(look_at_firewalld(CLUSTER)).state is State.FINE
+
+
+def test_a_firewalld_that_does_not_trust_pods_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_firewalld(tmp_path, monkeypatch), Kernel() as kernel:
+        verdict = worst(look_at_firewalld(CLUSTER))
+        assert verdict.state is State.BROKEN
+        assert "firewall-cmd --zone=trusted --add-source=10.244.0.0/16" in verdict.advice
+        assert worst(look_at_firewalld(Cluster())).state is State.BROKEN  # of networks that are not known
+
+        ZoneSource("trusted", "10.244.0.0/16").apply(kernel)
+        assert worst(look_at_firewalld(CLUSTER)).state is State.FINE
 
 
 @pytest.mark.parametrize(

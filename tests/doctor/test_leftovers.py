@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from linuxnet.numbers import OVERLAY_PROTOCOL
+from overlay.devices import ALIAS
+from overlay.net_conf import NetConf
+from overlay.state import State as OverlayState
+from overlay.state import save_state
 from podwire.doctor.cluster import Cluster, look_at_cluster, read_cluster
 from podwire.doctor.host_files import HostFiles
 from podwire.doctor.leftovers import look_at_conflists, look_at_leftovers
 from podwire.doctor.overlaps import look_at_overlaps
 from podwire.doctor.verdict import State
 from podwire.install.launchers import Kind, launcher
+from tests.calls import run
 from tests.doctor.looks import CLUSTER, ip, mend, named, worst
 
 pytestmark = pytest.mark.usefixtures("host")
@@ -115,3 +121,25 @@ def test_tunnels_bridges_direct_routes_and_black_holes_are_the_networks_own() ->
 
     assert named(look_at_overlaps(CLUSTER), "overlapping networks").found == "no overlap"
     assert named(look_at_overlaps(Cluster()), "overlapping networks").state is State.FINE
+
+
+def test_the_overlays_own_devices_and_routes_are_none_of_these(tmp_path: Path) -> None:
+    ip("link add flannel.1 type vxlan id 1 dstport 8472", "link set flannel.1 up")
+    run(["ip", "link", "set", "flannel.1", "alias", ALIAS])
+    ip(
+        "link add up0 type bridge",
+        "link set up0 up",
+        f"route add 10.244.8.0/24 dev up0 proto {OVERLAY_PROTOCOL}",
+    )
+
+    assert worst(look_at_leftovers(CLUSTER, HostFiles(tmp_path))).state is State.FINE
+    assert worst(look_at_overlaps(CLUSTER)).state is State.FINE
+
+
+def test_the_snapshot_says_what_the_registry_said_last(tmp_path: Path) -> None:
+    conf = NetConf.model_validate({"Network": "10.7.0.0/16", "Backend": {"Type": "vxlan-gpe", "Port": 4999}})
+    save_state(tmp_path / "srv/overlay", OverlayState(net_conf=conf))
+    _write(tmp_path / "etc/podwire/agent.toml", '[overlay]\nstate = "/srv/overlay"\n')
+    seen = read_cluster(HostFiles(tmp_path))
+
+    assert (list(map(str, seen.networks)), seen.gpe_port, seen.vxlan_port) == (["10.7.0.0/16"], 4999, 8472)

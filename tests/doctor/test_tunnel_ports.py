@@ -7,10 +7,11 @@ import socket
 
 import pytest
 
+from overlay.devices import ALIAS
 from podwire.doctor.cluster import Cluster
 from podwire.doctor.tunnel_ports import look_at_ports
 from podwire.doctor.verdict import State, Verdict
-from tests.calls import dump
+from tests.calls import dump, run
 from tests.doctor.looks import ip, mend, named
 
 pytestmark = pytest.mark.usefixtures("host")
@@ -45,17 +46,19 @@ def test_an_external_device_does_not_and_its_removal_mends_it() -> None:
     assert _at(8472).found == "free"
 
 
-def test_a_second_gpe_device_is_refused_even_while_the_first_is_down() -> None:
+def test_a_second_gpe_device_is_refused_once_the_first_is_up() -> None:
     ip(GPE)
+    assert _at(4790).found == "free"
+    ip("link set vx2 up")
 
     assert _at(4790).state is State.LACKING and "vx2" in _at(4790).found
 
 
 def test_a_device_of_ours_is_not_disturbed() -> None:
-    ip(GPE, "link set vx2 alias podwire-overlay")
-    ip("link set vx2 name podwire-gpe", "link set podwire-gpe up")
+    ip(GPE, "link set vx2 up")
+    run(["ip", "link", "set", "vx2", "alias", ALIAS])
 
-    assert _at(4790).found == "ours: podwire-gpe external gpe"
+    assert _at(4790).found == "ours: vx2 external"
 
 
 def test_a_program_is_named() -> None:

@@ -43,6 +43,10 @@ class ApiServer:
         self.is_silent = False  # questions are read, and not answered
         self.dribble = 0.0  # seconds between bytes of an answer
         self.is_gone_by_status = False  # 410 as an answer of its own, not inside a watch
+        self.is_watch_stalled = False  # watches are open, and nothing is told
+        self.lines_next: list[bytes] = []  # that a watch tells besides events
+        self.generation = 0  # of watches; `end_watches` ends those of the last
+        self.page = b""  # that is answered instead of JSON, as a proxy's
         self.break_next: list[int] = []  # answers of 5xx that come first
         self.asked: list[Asked] = []
         self.watching = 0
@@ -62,6 +66,12 @@ class ApiServer:
         """Tell every watcher how far history is."""
         with self.objects.changed:
             self.bookmarks += 1
+            self.objects.changed.notify_all()
+
+    def end_watches(self) -> None:
+        """End every watch in good order, as the server does after some minutes."""
+        with self.objects.changed:
+            self.generation += 1
             self.objects.changed.notify_all()
 
     def drop_connections(self) -> None:
@@ -109,6 +119,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def setup(self) -> None:
         """Note the connection, so that it can be dropped."""
@@ -224,10 +235,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.api.objects.changed.notify_all()
 
     def _tell(self, version: int, ends_at: float) -> None:
-        objects, told = self.api.objects, self.api.bookmarks
+        objects, told, generation = self.api.objects, self.api.bookmarks, self.api.generation
         while time.monotonic() < ends_at and not self.api.stopped.is_set():
             with objects.changed:
-                events = objects.since(version)
+                if generation != self.api.generation:
+                    return
+                while self.api.lines_next:
+                    self._chunk_of(self.api.lines_next.pop(0))
+                events = [] if self.api.is_watch_stalled else objects.since(version)
                 if not events and told == self.api.bookmarks:
                     objects.changed.wait(0.2)
                     if self.request not in self.api.sockets or _is_gone(self.request):
@@ -244,11 +259,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self._chunk({"type": "BOOKMARK", "object": mark})
 
     def _chunk(self, event: Json) -> None:
-        data = json.dumps(event).encode() + b"\n"
+        self._chunk_of(json.dumps(event).encode() + b"\n")
+
+    def _chunk_of(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     def _send(self, code: int, body: Json) -> None:
-        data = json.dumps(body).encode()
+        data = self.api.page or json.dumps(body).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

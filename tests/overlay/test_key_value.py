@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from cluster_store.store import Delete, Put, Store
+from overlay.errors import NoLease, NotConfigured, Stolen
 from overlay.flannel_form import dump_lease
 from overlay.key_value import ALIVE_EVERY, RENEW_EVERY, KeyValueRegistry
 from overlay.lease_table import LeaseTable
 from overlay.record import NodeRecord
-from overlay.registry import Changed, NodeFollower, Nodes, NoLease, NotConfigured, Stolen
+from overlay.registry import Changed, NodeFollower, Nodes
 from overlay.subnet import parse_subnet
 from tests.cluster_store.registries import EtcdRegistry, Registry
 from tests.overlay.records import classic, node

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -15,12 +17,13 @@ import pytest
 from cluster_store.kubernetes import KubernetesClient
 from cluster_store.kubernetes_access import Access, FixedToken
 from cluster_store.store import StoreRefused, StoreUnavailable
+from overlay.errors import NoLease, NotConfigured, Stolen
 from overlay.flannel_form import ANNOTATION_PREFIX, OUR_ANNOTATION
 from overlay.net_conf_file import NetConfFile
 from overlay.node_following import NodeObjectsFollower
 from overlay.node_objects import KubernetesRegistry
 from overlay.record import Mode, NodeRecord, Offer
-from overlay.registry import Changed, Nodes, NoLease, NotConfigured, Refused, Registry, Stolen
+from overlay.registry import Changed, Nodes, Refused, Registry
 from overlay.subnet import parse_subnet
 from tests.kube_api.objects import managers
 from tests.kube_api.server import ApiServer, running_api
@@ -209,7 +212,8 @@ def test_what_flannel_wrote_of_a_family_that_is_off_goes(api: ApiServer, net_con
 def test_the_condition_says_that_the_network_is_there(api: ApiServer, net_conf: Path) -> None:
     make_node(api, "node-1", "10.244.1.0/24")
     others = {"type": "Ready", "status": "True"}
-    absent = {"type": "NetworkUnavailable", "status": "True", "reason": "NoRouteCreated"}
+    before = {"reason": "NoRouteCreated", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    absent = {"type": "NetworkUnavailable", "status": "True", **before}
     api.objects.update("node-1", lambda node: node["status"].update(conditions=[absent, others]))
 
     registry_of(api, net_conf).acquire(wanted())
@@ -237,6 +241,25 @@ def test_publishing_the_same_again_wakes_nobody(api: ApiServer, net_conf: Path) 
 
     assert later.publish(record) == record
     assert api.objects.version == version
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        Offer(Mode.VXLAN, 0, 1, MAC4),
+        Offer(Mode.VXLAN, 4789, 7, MAC4),
+        Offer(Mode.GPE, 0, 1),
+        Offer(Mode.DIRECT),
+    ],
+)
+def test_what_we_write_is_read_as_it_was_meant(api: ApiServer, net_conf: Path, offer: Offer) -> None:
+    make_node(api, "node-1", "10.244.1.0/24")
+    registry = registry_of(api, net_conf)
+
+    record = registry.acquire(replace(wanted(), offers=(offer,)))
+
+    assert record.offers == (offer,)
+    assert registry.nodes() == Nodes((record,))
 
 
 def test_a_write_that_collides_is_decided_again(api: ApiServer, net_conf: Path) -> None:
@@ -572,6 +595,90 @@ def test_what_happened_in_an_outage_is_told_after_it(api: ApiServer, net_conf: P
 
     assert snapshot(follower).keys() == {"node-3"}
     follower.close()
+
+
+def test_the_last_of_flannels_may_go_in_an_outage(api: ApiServer, net_conf: Path) -> None:
+    make_flannels(api, "node-2", "10.244.2.0/24")
+    follower = follower_of(api, net_conf)
+    snapshot(follower)
+    assert follower.next(0.01) is None
+    api.wait_watchers(1)
+
+    api.drop_connections()
+    api.wait_watchers(0)
+    api.objects.delete("node-2")
+    api.objects.compact()
+    with pytest.raises(StoreUnavailable):
+        follower.next(10)
+
+    assert snapshot(follower) == {}
+    assert snapshot(follower) == {}
+    assert follower.is_metadata
+    follower.close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_the_follower_ends_up_with_what_there_is(
+    api: ApiServer, net_conf: Path, seed: int
+) -> None:
+    follower, chance = follower_of(api, net_conf), random.Random(seed)
+    told: dict[str, NodeRecord | Refused] = {}
+    for _ in range(60):
+        happen(api, chance, net_conf)
+        if chance.random() < 0.6:
+            take(follower, told, 0.01)
+
+    expected = {one.key: one for one in registry_of(api, net_conf).nodes().records}
+    deadline = time.monotonic() + 20
+    while told != expected and time.monotonic() < deadline:
+        take(follower, told, 0.2)
+
+    assert told == expected
+    follower.close()
+
+
+def take(follower: NodeObjectsFollower, told: dict[str, NodeRecord | Refused], timeout: float) -> None:
+    """Follow as the agent does, and keep in `told` what it would have in its hands."""
+    try:
+        got = follower.next(timeout)
+    except StoreUnavailable:
+        return
+    if isinstance(got, Nodes):
+        told.clear()
+        told.update({one.key: one for one in got.records})
+        told.update({one.key: one for one in got.refused})
+    elif isinstance(got, Changed):
+        for key, one in got.records.items():
+            told.pop(key, None)
+            if one is not None:
+                told[key] = one
+
+
+def happen(api: ApiServer, chance: random.Random, net_conf: Path) -> None:
+    """Let one thing happen to a cluster of six nodes."""
+    number = chance.randrange(1, 7)
+    name, address = f"node-{number}", f"192.0.2.{chance.randrange(1, 200)}"
+    fault = chance.randrange(12)
+    if name not in api.objects.nodes:
+        make = chance.choice((make_node, make_flannels))
+        make(api, name, f"10.244.{number}.0/24")
+    elif fault == 0:
+        api.objects.delete(name)
+    elif fault == 1:
+        api.objects.compact()
+    elif fault == 2:
+        api.drop_connections()
+    elif fault == 3:
+        api.end_watches()
+    elif fault == 4:
+        api.bookmark()
+    elif fault == 5:
+        api.break_next = [503]
+    elif fault in (6, 7):
+        api.objects.annotate(name, public_ip=address)
+    else:
+        with contextlib.suppress(StoreUnavailable):
+            registry_of(api, net_conf, name).acquire(wanted(address))
 
 
 def test_a_changed_configuration_is_told(api: ApiServer, net_conf: Path) -> None:

@@ -31,5 +31,5 @@ def test_the_earlier_moment_counts() -> None:
 def test_a_resync_is_put_off_by_the_one_that_was_just_made() -> None:
     timers = Timers()
     timers.set("resync", 5.0)
-    timers.set("resync", 65.0)
+    timers.put_off("resync", 65.0)
     assert not timers.is_due("resync", 60.0) and timers.next() == 65.0
