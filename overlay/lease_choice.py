@@ -20,7 +20,7 @@ PROBES = 64  # candidates by hash before the free ones are counted
 
 
 def own_lease(node: str, wanted: NodeRecord, table: LeaseTable, conf: NetConf) -> NodeRecord | None:
-    """Find a lease that is a node's: by its name, or by the address that a flanneld wrote."""
+    """Find a lease that is a node's: by its name, or by the addresses that a flanneld wrote."""
     usable = [one for one in table.records()[0] if _fits(one.subnets, conf)]
     named = (one for one in usable if one.node == node and not one.extras.get("Of"))
     flannels = (one for one in usable if not one.node and has_address(one, wanted))
@@ -28,10 +28,9 @@ def own_lease(node: str, wanted: NodeRecord, table: LeaseTable, conf: NetConf) -
 
 
 def remembered_lease(previous: Sequence[str], table: LeaseTable, conf: NetConf) -> tuple[Subnet, ...]:
-    """Find a lease that the node's own file remembers, if nobody has it; () if there is none."""
+    """Find a lease that a node's own file remembers, if nobody has any of it; () if there is none."""
     taken = [one for name in table.names() for one in subnets_of(name)]
-    for name in previous:
-        subnets = subnets_of(name)
+    for subnets in map(subnets_of, previous):
         if _fits(subnets, conf) and not any(one.overlaps(other) for one in subnets for other in taken):
             return subnets
     return ()
