@@ -172,7 +172,7 @@ def _record(
         node=_word(members.get("Node")), boot=_word(members.get("Boot")), zone=_word(members.get("Zone")),
         mtu=mtu if isinstance(mtu, int) and 0 < mtu <= 65535 else 0,
         wire_version=members.get("Version", 0) if isinstance(members.get("Version", 0), int) else 0,
-        created=created,
+        created=created, extras={"Of": members["Of"]} if isinstance(members.get("Of"), str) else {},
     )  # fmt: skip
 
 

@@ -12,15 +12,25 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cluster_store.store import Check, Conflict, Delete, Event, Item, LeaseGone, Put, Snapshot, Store
+from cluster_store.store import (
+    Check,
+    Conflict,
+    Delete,
+    Event,
+    Item,
+    LeaseGone,
+    Put,
+    Store,
+)
 from cni_spec.errors import CniError
 from overlay.errors import NoLease, NotConfigured, Stolen
 from overlay.flannel_form import OURS, BadRecord, dump_lease, lease_key, parse_lease_key
+from overlay.key_value_following import FollowedTable, KeyValueFollower
 from overlay.lease_keys import Keys
 from overlay.lease_table import RESERVED, LeaseTable, is_reserved
 from overlay.net_conf import NetConf, Pool, parse_net_conf
 from overlay.record import NodeRecord
-from overlay.registry import Changed, NodeFollower, Nodes
+from overlay.registry import NodeFollower, Nodes
 from overlay.subnet import Subnet
 
 LEASE_TTL = 86_400  # seconds; flannel's
@@ -28,15 +38,25 @@ ALIVE_TTL = 60  # seconds after which a silent node is called dead
 ALIVE_EVERY = 20.0  # seconds; two may be lost
 RENEW_EVERY = 3600.0  # seconds, of flannel's lease: it costs an event for nobody
 PROBES = 64  # candidates by hash before the free ones are counted
+FOLLOWER_DEADLINE = 1.0  # seconds a claim waits for the follower's snapshot, before it lists for itself
 TRIALS = 100  # lost races; each means that another node got what it wanted
 
 
 class KeyValueRegistry:
     """The leases of one network in one store. `node` and `boot` are this node's."""
 
-    def __init__(self, store: Store, node: str, boot: str, keys: Keys | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        node: str,
+        boot: str,
+        keys: Keys | None = None,
+        followed: FollowedTable | None = None,
+    ) -> None:
+        """Use a store. Registries of one process may share what one of them follows: `followed`."""
         self._store, self._node, self._boot = store, node, boot
         self.keys = keys or Keys()
+        self._followed = followed
         self._alive_lease = 0
         self._leases: dict[str, int] = {}  # lease -> the id of its TTL
         self._renewed = 0.0
@@ -66,7 +86,7 @@ class KeyValueRegistry:
 
     def follow(self) -> NodeFollower:
         """Return a follower of all records."""
-        return _Follower(self._store, self.keys)
+        return KeyValueFollower(self._store, self.keys, self._followed or FollowedTable(self.keys))
 
     def nodes(self) -> Nodes:
         """Return all records now."""
@@ -74,13 +94,13 @@ class KeyValueRegistry:
 
     def acquire(self, wanted: NodeRecord, previous: Sequence[str] = ()) -> NodeRecord:
         """Make or take up this node's lease: `overlay.registry.Registry.acquire`."""
+        table = self._look(lease_key(wanted.subnets)) if wanted.subnets else self._known()
         for _ in range(TRIALS):
-            table = self._look(lease_key(wanted.subnets)) if wanted.subnets else self._table()
             self._refuse_twin(wanted, table)
             try:
                 return self._acquire_once(wanted, previous, table)
-            except Conflict:  # somebody was faster: look again
-                continue
+            except Conflict as lost:  # somebody was faster, and this is what he wrote
+                table.change(Event(key, item) for key, item in lost.found.items())
         raise NoLease(f"{self.name}: {TRIALS} claims lost to other nodes; the next trial comes by itself")
 
     def publish(self, record: NodeRecord) -> NodeRecord:
@@ -96,15 +116,14 @@ class KeyValueRegistry:
 
     def grow(self, record: NodeRecord, version: int) -> NodeRecord:
         """Add one more block: a lease of its own, with the same addresses."""
-        conf = self.net_conf()
+        conf, table = self.net_conf(), self._known()
         for _ in range(TRIALS):
-            table = self._table()
             subnet = self._choose(conf.pool(version), table, f"{record.node} {len(table.names())}")
             block = replace(record, subnets=(subnet,), key=lease_key((subnet,)), extras={"Of": record.key})
             try:
                 return self._write(block, table)
-            except Conflict:
-                continue
+            except Conflict as lost:
+                table.change(Event(key, item) for key, item in lost.found.items())
         raise NoLease(f"{self.name}: {TRIALS} claims of another block lost to other nodes")
 
     def keep_alive(self, record: NodeRecord) -> float:
@@ -161,6 +180,10 @@ class KeyValueRegistry:
         table.fill(self._store.list(self.keys.all).items)
         return table
 
+    def _known(self) -> LeaseTable:
+        """Return all leases, as the follower of this process knows them if it is there in time."""
+        return (self._followed and self._followed.look(FOLLOWER_DEADLINE)) or self._table()
+
     def _look(self, lease: str) -> LeaseTable:
         """Return what there is of one lease: a few questions, whatever the number of nodes."""
         table = LeaseTable(self.keys)
@@ -188,30 +211,27 @@ class KeyValueRegistry:
         self, wanted: NodeRecord, previous: Sequence[str], table: LeaseTable, conf: NetConf
     ) -> tuple[Subnet, ...]:
         """Find a lease that was this node's: by its name, by a flanneld's address, by its own file."""
-        usable = {one.key: one for one in table.records()[0]}
-        for record in usable.values():
-            is_block = record.extras.get("Of")
-            if record.node == self._node and not is_block and _fits(record.subnets, conf):
+        for record in table.records_of(self._node):
+            if not record.extras.get("Of") and _fits(record.subnets, conf):
                 return record.subnets
-        for record in usable.values():
+        for record in table.records_of(wanted.public4 or wanted.public6):
             is_ours = (
                 not record.node and wanted.public4 == record.public4 and wanted.public6 == record.public6
             )
             if is_ours and _fits(record.subnets, conf):
                 return record.subnets
         for name in previous:
-            if name not in usable and name not in table.owned and _fits(_subnets_of(name), conf):
+            is_free = name not in table.owned and not isinstance(table.record(name), NodeRecord)
+            if is_free and _fits(_subnets_of(name), conf):
                 return _subnets_of(name)
         return ()
 
     def _choose(self, pool: Pool, table: LeaseTable, seed: str) -> Subnet:
         """Return a free subnet. Raises NoLease with numbers and holders."""
-        taken = [one for name in table.names() for one in _subnets_of(name)]
-        exact = {one for one in taken if one.length == pool.length}
-        odd = [one for one in taken if one.length != pool.length and one.overlaps(pool.network)]
+        odd = [one for name in table.parts_but(pool.length) for one in _subnets_of(name)]
         for index in _candidates(seed, pool.size):
             subnet = pool[index]
-            if subnet not in exact and not any(one.overlaps(subnet) for one in odd):
+            if not table.has_subnet(lease_key((subnet,))) and not any(one.overlaps(subnet) for one in odd):
                 return subnet
         dead = [name for name in table.names() if not _is_live(table.record(name))]
         hint = f"; {len(dead)} of nodes not heard of ({', '.join(dead[:3])}): `podwire overlay release KEY`"
@@ -269,10 +289,7 @@ class KeyValueRegistry:
         alive = table.alive.get(self._node)
         if alive is None or alive.value == self._boot:
             return
-        for name in table.names():
-            record = table.record(name)
-            if not isinstance(record, NodeRecord) or record.node != self._node:
-                continue
+        for record in table.records_of(self._node):
             if record.boot != self._boot and (record.public4, record.public6) != (
                 wanted.public4,
                 wanted.public6,
@@ -309,39 +326,6 @@ class KeyValueRegistry:
             return parse_net_conf(text, where)[0]
         except CniError as error:
             raise NotConfigured(f"{error.msg}") from error
-
-
-class _Follower:
-    """Turns a store's items into records."""
-
-    def __init__(self, store: Store, keys: Keys) -> None:
-        self._keys, self._table = keys, LeaseTable(keys)
-        self._follower = store.follow(keys.all)
-        self._of_node: dict[str, set[str]] = {}
-
-    def next(self, timeout: float) -> Nodes | Changed | None:
-        found = self._follower.next(timeout)
-        if isinstance(found, Snapshot):
-            self._table.fill(found.items)
-            records, refused = self._table.records()
-            self._of_node = {}
-            for record in records:
-                self._of_node.setdefault(record.node, set()).add(record.key)
-            return Nodes(records, refused)
-        return self._changed(found) if found else None
-
-    def close(self) -> None:
-        self._follower.close()
-
-    def _changed(self, events: Sequence[Event]) -> Changed:
-        leases, nodes, config = self._table.change(events)
-        for node in nodes:
-            leases |= self._of_node.get(node, set())
-        records = {name: self._table.record(name) for name in leases}
-        for record in records.values():
-            if isinstance(record, NodeRecord):
-                self._of_node.setdefault(record.node, set()).add(record.key)
-        return Changed(records, net_conf=config)
 
 
 def _candidates(seed: str, size: int) -> Iterator[int]:
