@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from linuxnet.addresses import IFA_F_NODAD
 from linuxnet.errors import Busy, KernelError
 from linuxnet.netlink import Netlink
+from linuxnet.rtnetlink import IFA_F_NODAD
 from linuxnet.vxlan import Vxlan, change_vxlan, create_vxlan, find_vxlan, remove_vxlan
 from overlay.mtu import inner_mtu
 from overlay.place import Tunnel, TunnelKey, Uplink
@@ -116,7 +116,9 @@ def _ensure(netlink: Netlink, wanted: Vxlan) -> Vxlan:
             break
     else:
         raise Busy(f"{wanted.name} and {_second_name(wanted)} are both taken by other tunnels")
-    netlink.request("link", "set", ifname=name, alias=ALIAS)
+    link = netlink.find_link(name)
+    if link is not None and link.alias != ALIAS:  # each change is an event, and we look at what changed
+        netlink.request("link", "set", ifname=name, alias=ALIAS)
     made = find_vxlan(netlink, name)
     if made is None:
         raise KernelError(errno.ENODEV, f"link get {name}")
