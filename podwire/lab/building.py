@@ -22,8 +22,6 @@ from podwire.lab.leases import await_leases, give_lease_back
 from podwire.lab.nodes import (
     begin_node,
     configure,
-    configure_network,
-    kill_agent,
     plug_in,
     start_agent,
     unplug,
@@ -72,12 +70,13 @@ def add_nodes(blueprint: Blueprint, folder: LabFolder, names: Iterable[str], tel
     tell(f"made, and their agents start: {', '.join(nodes)}")
     for node, pid in nodes.items():
         start_agent(folder, node, pid)
-    for node, lease in await_leases(nodes, folder, tell).items():
-        configure_network(nodes[node], lease)
+    await_leases(nodes, folder, tell)
 
 
-def remove_node(blueprint: Blueprint, folder: LabFolder, node: str, *, is_abrupt: bool) -> None:
-    """Let a node leave: its pods are detached, its agent ends, its lease is given back. `is_abrupt`: it dies.
+def remove_node(
+    blueprint: Blueprint, folder: LabFolder, node: str, tell: Tell, *, is_abrupt: bool = False
+) -> None:
+    """Let a node leave: its pods are detached, its lease is given back. `is_abrupt`: it dies.
 
     Raises:
         LabError: there is no such node, or a pod could not be detached.
@@ -87,8 +86,8 @@ def remove_node(blueprint: Blueprint, folder: LabFolder, node: str, *, is_abrupt
     if not is_abrupt:
         for work in [begin_removal(node, pid, pod.name) for pod in pods_of(node, pid)]:
             work.result()
-        kill_agent(pid)
-        give_lease_back(node, pid)
+        if why := give_lease_back(pid):
+            tell(f"the lease of {node} stays: {why}")
     with end_with_guests(below([pid]), but=namespaces_of([there.lab])):
         end([pid])
     unplug(there.lab, node)

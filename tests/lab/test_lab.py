@@ -9,6 +9,7 @@ from itertools import permutations
 import pytest
 
 from podwire.demo.dumps import difference
+from podwire.demo.plugin_folder import PODWIRE
 from tests.lab.conftest import Machine, pairs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: run as root")
@@ -113,8 +114,7 @@ def test_a_node_joins_and_a_node_leaves(machine: Machine) -> None:
     machine.lab("remove-node", "node1")
     seen = machine.status()
     assert pairs(seen) == {("node2/pod1", "node3/pod1"), ("node3/pod1", "node2/pod1")}
-    leases = ["-c", "from podwire.main import main; main()", "overlay", "leases", "-o", "json"]
-    found = json.loads(machine.lab("exec", "node2", "--", *_python(), *leases))
+    found = json.loads(machine.lab("exec", "node2", "--", *PODWIRE, "overlay", "leases", "-o", "json"))
     assert {one["node"] for one in found} == {"node2", "node3"}
     names = machine.world.run(["ls", "/run/netns"]).split()
     assert names == ["pwlab-lab-node2", "pwlab-lab-node3", "pwlab-lab-underlay"]
@@ -193,9 +193,3 @@ def test_a_second_lab_of_the_name_is_refused_and_the_first_lives(machine: Machin
         done = machine.attempt(*words)
         assert done.returncode == 1 and b"there is no" in done.stderr, done.stderr
     assert machine.status()["isWhole"]
-
-
-def _python() -> list[str]:
-    import sys
-
-    return [sys.executable, "-P"]
