@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from podwire.lab.blueprint import UNDERLAY, Blueprint, RegistryKind, number_of
 from podwire.lab.errors import LabError
@@ -13,7 +14,6 @@ from podwire.lab.ground import (
     begin_ground,
     install_plugins,
     lay_segments,
-    make_ground,
     require_tools,
     start_etcd,
 )
@@ -42,17 +42,33 @@ def build(blueprint: Blueprint, nodes: int, pods: int, tell: Tell) -> None:
     with folder.held():
         _refuse_another(folder)
         folder.make(blueprint)
-        machine = begin_ground(folder)
-        make_ground(blueprint, machine)
-        lab = found(folder).lab
-        folder.give_name(blueprint, UNDERLAY, lab)
-        lay_segments(blueprint, lab)
-        if blueprint.registry is RegistryKind.ETCD:
-            start_etcd(folder, lab)
-        install_plugins(lab)
-        tell(f"the underlay of {blueprint.name} is there: {blueprint.topology}, MTU {blueprint.mtu}")
-        add_nodes(blueprint, folder, [f"node{number}" for number in range(1, nodes + 1)], tell)
-        add_pods(folder, dict.fromkeys(found(folder).nodes, pods), tell)
+        with _left_standing(blueprint.name, tell):
+            _make_ground(blueprint, folder)
+            tell(f"the underlay of {blueprint.name} is there: {blueprint.topology}, MTU {blueprint.mtu}")
+            add_nodes(blueprint, folder, [f"node{number}" for number in range(1, nodes + 1)], tell)
+            add_pods(folder, dict.fromkeys(found(folder).nodes, pods), tell)
+
+
+def _make_ground(blueprint: Blueprint, folder: LabFolder) -> None:
+    await_furnished(begin_ground(folder), f'the lab "{blueprint.name}"')
+    lab = found(folder).lab
+    folder.give_name(blueprint, UNDERLAY, lab)
+    lay_segments(blueprint, lab)
+    if blueprint.registry is RegistryKind.ETCD:
+        start_etcd(folder, lab)
+    install_plugins(lab)
+
+
+@contextmanager
+def _left_standing(name: str, tell: Tell) -> Iterator[None]:
+    """Say what becomes of a lab that did not come up."""
+    is_up = False
+    try:
+        yield
+        is_up = True
+    finally:
+        if not is_up:
+            tell(f"what there is of it stays, to be looked at; podwire lab down --name {name} takes it away")
 
 
 def add_nodes(blueprint: Blueprint, folder: LabFolder, names: Iterable[str], tell: Tell) -> None:

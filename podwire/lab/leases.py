@@ -83,7 +83,7 @@ def _give_up(nodes: list[str], folder: LabFolder) -> NoReturn:
         lines = _tail(folder.logs / f"{node}.log")
         details += [f"{node}: {line}" for line in lines]
     raise LabError(
-        f"{', '.join(nodes)}: no lease after {LEASE_DEADLINE:.0f} s; podwire lab down takes the lab away",
+        f"{', '.join(nodes)}: no lease after {LEASE_DEADLINE:.0f} s; the logs are in {folder.logs}",
         "\n".join(details),
     )
 
