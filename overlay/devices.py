@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from linuxnet.addresses import IFA_F_NODAD
 from linuxnet.errors import Busy, KernelError
 from linuxnet.netlink import Netlink
+from linuxnet.rtnetlink import IFA_F_NODAD
 from linuxnet.vxlan import Vxlan, change_vxlan, create_vxlan, find_vxlan, remove_vxlan
 from overlay.mtu import inner_mtu
 from overlay.place import Tunnel, TunnelKey, Uplink
