@@ -16,7 +16,10 @@ from podwire.demo.dumps import difference
 from podwire.demo.plugin_folder import PODWIRE
 from tests.lab.conftest import DEADLINE, Machine
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: run as root")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: run as root"),
+    pytest.mark.campaign,
+]
 
 KILLS = 20
 
@@ -36,7 +39,6 @@ def _kill_after(machine: Machine, seconds: float, *words: str) -> None:
         running.wait(DEADLINE)
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize("verb", ["up", "add-node", "down"])
 def test_whatever_is_killed_down_leaves_nothing(machine: Machine, verb: str) -> None:
     before = machine.dump()
