@@ -108,7 +108,7 @@ def live(node: Node) -> Kernel:
     return _kernel(links, node.see("addr"), routes, node.see("neigh"), node.see_fdb)
 
 
-def improved(kernel: Kernel, *networks: str) -> Kernel:
+def improved(kernel: Kernel, *networks: str, is_new: bool = True) -> Kernel:
     """Return what podwire makes of the same: flannel's, but for what it does better on purpose.
 
     device `df`        unset -> inherit: a small underlay would fragment in silence
@@ -117,17 +117,16 @@ def improved(kernel: Kernel, *networks: str) -> Kernel:
     route `nhid`       none -> a nexthop object: a peer's change is one message, whatever its routes
     unreachable        none -> one route a network: packets for absent subnets leave by no default route
 
-    `networks`: the cluster's.
+    `networks`: the cluster's. `is_new` False: the device was flannel's; its sums cannot be changed while it
+    lives.
     """
-    devices = (_improved_device(one) for one in kernel.devices)
+    devices = (
+        one._replace(df="inherit", has_checksum=one.has_checksum and not is_new) for one in kernel.devices
+    )
     routes = {one._replace(protocol="156", by_nexthop=True) for one in kernel.routes}
     return replace(
         kernel, devices=tuple(devices), routes=frozenset(routes | {_unreachable(one) for one in networks})
     )
-
-
-def _improved_device(one: Device) -> Device:
-    return one._replace(df="inherit", has_checksum=False)
 
 
 def _unreachable(network: str) -> Route:
@@ -174,8 +173,8 @@ def _globals(link: Any) -> tuple[str, ...]:
 
 
 def _leads_to_pods(route: Any) -> bool:
-    if route["dst"] == "default" or route.get("protocol") == "kernel":
-        return False
+    if route["dst"] == "default" or route.get("protocol") == "kernel" or route.get("dev") == "veth0":
+        return False  # the underlay's own, or to a pod of this node
     network = ip_network(route["dst"])
     return any(network.version == one.version and network.subnet_of(one) for one in NETWORKS)  # type: ignore[arg-type]
 

@@ -60,7 +60,7 @@ class FlannelEtcd(EtcdServer):
         """Return a key's value below the prefix, "" for none."""
         return self.control("get", "--print-value-only", f"{PREFIX}/{key}").removesuffix("\n")
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """Return all keys below the prefix."""
         lines = self.control("get", "--prefix", "--keys-only", f"{PREFIX}/").split()
         return [one.removeprefix(f"{PREFIX}/") for one in lines]
