@@ -11,6 +11,7 @@ Where it is shared:
     registry         the interface, whatever store is below
     lease_keys       flannel's keys in a store, and ours beside them
     lease_table      which record stands for which key
+    lease_choice     which subnets a node asks for; pure
     key_value        leases in a directory or in etcd
     kubernetes_node  what is read from a Node, what is written on it; pure
     node_objects     leases as Kubernetes Nodes
@@ -29,6 +30,7 @@ What makes it so:
     uplinks          the link towards the other nodes
     devices          the tunnels
     guarding         who may speak to them
+    passage          other firewalls on the node
     programmer       all peers, or some
 
 What is found out about the way:
@@ -46,6 +48,7 @@ The node:
     correspondents   the threads that read and write the registry
     offers           what it offers while its mode changes
     standing         finds out where it stands, and makes it so
+    tenancy          what it has: configuration, lease, blocks
     timers           what is to be done when
     figures          what it counts
     node             the loop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -60,6 +61,16 @@ class FlannelEtcd(EtcdServer):
         """Return a key's value below the prefix, "" for none."""
         return self.control("get", "--print-value-only", f"{PREFIX}/{key}").removesuffix("\n")
 
+    def ttl_id(self, key: str) -> str:
+        """Return the id of a key's TTL, as etcdctl has it."""
+        found = json.loads(self.control("get", f"{PREFIX}/{key}", "--write-out", "json"))
+        return f"{found['kvs'][0].get('lease', 0):x}"
+
+    def ttl(self, key: str) -> int:
+        """Return the seconds that a key's TTL was granted."""
+        said = self.control("lease", "timetolive", self.ttl_id(key), "--write-out", "json")
+        return int(json.loads(said)["granted-ttl"])
+
     def all_keys(self) -> list[str]:
         """Return all keys below the prefix."""
         lines = self.control("get", "--prefix", "--keys-only", f"{PREFIX}/").split()
@@ -67,9 +78,14 @@ class FlannelEtcd(EtcdServer):
 
 
 class Running:
-    """The overlay of one node, in a thread that lives in the node's namespace."""
+    """The overlay of one node, in a thread that lives in the node's namespace.
 
-    def __init__(self, node: Node, folder: Path, registry: str, **settings: object) -> None:
+    `subnet_env`: what that file says before it starts.
+    """
+
+    def __init__(
+        self, node: Node, folder: Path, registry: str, *, subnet_env: str = "", **settings: object
+    ) -> None:
         self.node, self.folder = node, folder / node.name
         self.subnet_env = self.folder / "subnet.env"
         self.settings = OverlaySettings.model_validate(
@@ -78,6 +94,9 @@ class Running:
                 "subnet_env": str(self.subnet_env), "state": str(self.folder / "state"),
             } | settings
         )  # fmt: skip
+        if subnet_env:
+            self.subnet_env.parent.mkdir(parents=True, exist_ok=True)
+            self.subnet_env.write_text(subnet_env)
         self.overlay = OverlayNode(self.settings)
         self._trouble: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=node.name)
@@ -91,7 +110,7 @@ class Running:
         """Wait until pods may come: there is a lease, and the kernel is programmed."""
         with self.overlay.changed:
             is_ready = self.overlay.changed.wait_for(
-                lambda: self.overlay.is_ready and self.overlay.is_leased, WITHIN
+                lambda: self.overlay.is_ready and self.overlay.tenancy.is_leased, WITHIN
             )
         assert is_ready, (self._trouble, self.overlay.conditions.as_json())
 

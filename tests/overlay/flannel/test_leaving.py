@@ -72,6 +72,6 @@ def test_a_lease_that_ended_in_an_outage_is_published_again(etcd: FlannelEtcd, s
 
 @pytest.mark.parametrize("step", [REVOKED, REVOKED_AGAIN])
 def test_flannels_own_leftovers_of_the_second_node_are_known(step: str) -> None:
-    """What flanneld leaves on a node whose lease has gone is everything it had."""
+    """flanneld leaves everything on a node whose lease has gone: nothing of it may mislead a start."""
     LEAVING.need()
     assert recorded(LEAVING, f"n2_{step}") == recorded(LEAVING, f"n2_{BOTH_UP}")
