@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
-from tests.overlay.flannel.recordings import Recording
+from tests.overlay.flannel.recordings import Lease, Recording
 from tests.overlay.flannel.underlay import Node
 
+PROTOCOL = "156"  # podwire's routes, as ip shows it
 DEVICES = ("flannel.1", "flannel-v6.1")
 NETWORKS = [ip_network("10.244.0.0/16"), ip_network("fd00:244::/48")]
 
@@ -73,6 +74,30 @@ class Kernel:
     neighbours: frozenset[Neighbour] = field(default_factory=frozenset)
     fdb: frozenset[Forward] = field(default_factory=frozenset)
 
+    def with_mac(self, mac: str) -> Kernel:
+        """Return the same with another MAC of the only tunnel."""
+        (device,) = self.devices
+        return replace(self, devices=(device._replace(mac=mac),))
+
+    def without_peers(self) -> Kernel:
+        """Return what is left when no other node is."""
+        return Kernel(self.devices)
+
+    def with_peer(self, lease: Lease) -> Kernel:
+        """Return the same with what leads to one more node of flannel's, as podwire makes it."""
+        key4, _, key6 = lease.key.partition("&")
+        body = lease.body
+        found = self._with_way(key4, "flannel.1", lease.mac4, body["PublicIP"], 0)
+        return found._with_way(key6, "flannel-v6.1", lease.mac6, body["PublicIPv6"], 1024) if key6 else found
+
+    def _with_way(self, key: str, dev: str, mac: str, public: str, metric: int) -> Kernel:
+        gateway, _, length = key.rpartition("-")
+        route = Route("unicast", f"{gateway}/{length}", gateway, dev, True, metric, PROTOCOL, True)
+        return Kernel(
+            self.devices, self.routes | {route}, self.neighbours | {Neighbour(gateway, dev, mac)},
+            self.fdb | {Forward(mac, dev, public)},
+        )  # fmt: skip
+
     def items(self) -> set[NamedTuple]:
         """Return everything in one set, for who looks for a difference."""
         return {*self.devices, *self.routes, *self.neighbours, *self.fdb}
@@ -123,7 +148,7 @@ def improved(kernel: Kernel, *networks: str, is_new: bool = True) -> Kernel:
     devices = (
         one._replace(df="inherit", has_checksum=one.has_checksum and not is_new) for one in kernel.devices
     )
-    routes = {one._replace(protocol="156", by_nexthop=True) for one in kernel.routes}
+    routes = {one._replace(protocol=PROTOCOL, by_nexthop=True) for one in kernel.routes}
     return replace(
         kernel, devices=tuple(devices), routes=frozenset(routes | {_unreachable(one) for one in networks})
     )
@@ -131,7 +156,7 @@ def improved(kernel: Kernel, *networks: str, is_new: bool = True) -> Kernel:
 
 def _unreachable(network: str) -> Route:
     dev, metric = ("lo", 0xFFFFFFF0) if ":" in network else ("", 0xFFFFFFF0)
-    return Route("unreachable", network, "", dev, False, metric, "156", False)
+    return Route("unreachable", network, "", dev, False, metric, PROTOCOL, False)
 
 
 def _kernel(

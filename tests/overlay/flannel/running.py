@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from linuxnet.netns import inside, open_netns
 from overlay.node import OverlayNode
@@ -23,9 +23,14 @@ WITHIN = 10.0  # seconds; on a busy machine
 T = TypeVar("T")
 
 
-def see(look: Callable[[], T], expected: T, explain: Callable[[T, T], str] = "{0} is not {1}".format) -> None:
-    """Look until it is as expected; whatever it is at the end is told."""
-    end = time.monotonic() + WITHIN
+def see(
+    look: Callable[[], T],
+    expected: T,
+    explain: Callable[[T, T], str] = "{0} is not {1}".format,
+    within: float = WITHIN,
+) -> None:
+    """Look until it is as expected; whatever it is at the end is told. `within` in seconds."""
+    end = time.monotonic() + within
     while (seen := look()) != expected and time.monotonic() < end:
         time.sleep(0.02)  # the kernel is somebody else's: it is looked at, from outside
     assert seen == expected, explain(seen, expected)
@@ -52,6 +57,10 @@ class FlannelEtcd(EtcdServer):
             options = [f"--lease={granted}"]
         self.control("put", *options, f"{PREFIX}/subnets/{lease.key}", lease.value)
         return granted
+
+    def remove(self, lease: Lease) -> None:
+        """Delete a lease's key."""
+        self.control("del", f"{PREFIX}/subnets/{lease.key}")
 
     def revoke(self, granted: str) -> None:
         """Revoke a TTL, and the lease with it."""
@@ -84,7 +93,7 @@ class Running:
     """
 
     def __init__(
-        self, node: Node, folder: Path, registry: str, *, subnet_env: str = "", **settings: object
+        self, node: Node, folder: Path, registry: str, *, subnet_env: str = "", **settings: Any
     ) -> None:
         self.node, self.folder = node, folder / node.name
         self.subnet_env = self.folder / "subnet.env"
@@ -120,9 +129,9 @@ class Running:
         self._thread.join()
         assert self._trouble is None, self._trouble
 
-    def see(self, expected: Kernel) -> None:
-        """Wait until the node's kernel is as expected."""
-        see(lambda: live(self.node), expected, difference)
+    def see(self, expected: Kernel, within: float = WITHIN) -> None:
+        """Wait until the node's kernel is as expected, so many seconds."""
+        see(lambda: live(self.node), expected, difference, within)
 
     def condition(self, name: str) -> str:
         """Return what a condition says, "" if there is none."""
