@@ -99,6 +99,7 @@ def test_a_changed_vni_leaves_no_old_device(second: Running, etcd: FlannelEtcd) 
     kernel = live(second.node)
     assert {one.dev for one in kernel.routes if one.kind == "unicast"} == {"flannel.7", "flannel-v6.7"}
     assert {one.dev for one in kernel.fdb} == {"flannel.7", "flannel-v6.7"}
+    assert second.condition("NotProgrammed") == ""
 
 
 def test_a_reservation_of_ones_own_subnet_stays_without_an_end(etcd: FlannelEtcd, start: Start) -> None:
