@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from linuxnet.forwarding_dumps import look
-from linuxnet.forwarding_entries import Entry, ForeignRoute
-from linuxnet.netlink_socket import NETLINK_ROUTE, NetlinkSocket
+from linuxnet.forwarding_entries import Entry, ForeignRoute, Nexthop
+from linuxnet.netlink_socket import NETLINK_ROUTE, NetlinkSocket, Refused
 from overlay.admission import Admission
 from overlay.difference import Key, difference, in_order, out_of_order
 from overlay.guarding import Guarding
@@ -147,12 +149,35 @@ class Programmer:
         entries: list[Entry | ForeignRoute] = [*added, *removed]
         self.operations.update(type(one).__name__ for one in entries)
         messages = [one.add() for one in added] + [one.remove() for one in removed]
+        stuck = []
         for position, refusal in self._socket.stream(messages):
+            entry = entries[position]
             if position >= len(added) and refusal.errno in GONE:
                 continue
-            entry = entries[position]
-            message = f"{entry}: {refusal.said or errno.errorcode.get(refusal.errno, refusal.errno)}"
-            for key in self._owners.get(entry.key, {""}):
-                last = (before or {}).get(key)
-                pause = min(LONGEST_PAUSE, last.pause * 2) if last else FIRST_PAUSE
-                self.troubles[key] = Trouble(message, now + pause, pause)
+            if _is_held_by_its_route(entry, refusal):
+                stuck.append(entry)
+                continue
+            self._note(entry, refusal, now, before)
+        steps = [step for one in stuck for step in (one._replace(gateway=b"", is_onlink=False), one)]
+        for position, refusal in self._socket.stream([step.add() for step in steps]):
+            self._note(steps[position], refusal, now, before)
+
+    def _note(
+        self, entry: Entry | ForeignRoute, refusal: Refused, now: float, before: Mapping[str, Trouble] | None
+    ) -> None:
+        """Note a refusal for the peers whose entry it is."""
+        message = f"{entry}: {refusal.said or errno.errorcode.get(refusal.errno, refusal.errno)}"
+        for key in self._owners.get(entry.key, {""}):
+            last = (before or {}).get(key)
+            pause = min(LONGEST_PAUSE, last.pause * 2) if last else FIRST_PAUSE
+            self.troubles[key] = Trouble(message, now + pause, pause)
+
+
+def _is_held_by_its_route(entry: Entry | ForeignRoute, refusal: Refused) -> TypeGuard[Nexthop]:
+    """Tell whether a nexthop of IPv6 may not move to another device because its own route is in the way.
+
+    The kernel looks for the gateway among the routes (ip6_route_check_nh_onlink), finds the one that goes by
+    the old device, and says EINVAL. Once the nexthop is the new device alone, that route leads there.
+    """
+    is_gateway6 = isinstance(entry, Nexthop) and entry.family == socket.AF_INET6 and bool(entry.gateway)
+    return is_gateway6 and refusal.errno == errno.EINVAL
