@@ -304,9 +304,9 @@ class OverlayNode:
         self._peers.set_place(standing.place)
         self._peers.programmer.guarding.boundaries = boundaries(conf, self.settings, standing.place)
         publics = {version: one.address for version, one in standing.place.uplinks.items()}
+        tunnels = {one.version: one.address for one in standing.record.subnets}
         failed = self._peers.heartbeats.listen(
-            {one.version: one.address for one in standing.record.subnets},
-            publics if standing.place.is_direct else {},
+            tunnels if standing.place.tunnels else {}, publics if standing.place.is_direct else {}
         )
         self.conditions.tell("NoProbes", "; ".join(failed))
         self._reconcile()

@@ -21,6 +21,7 @@ from overlay.reporting import peers, probe, status
 from overlay.settings import OverlaySettings
 from overlay.subnet import Subnet, parse_address
 from podwire.agent.protocol import Reply
+from podwire.commands.failing import FORESEEN, as_error
 
 GROW_BELOW = 0.2  # of a subnet's addresses; then one more block is claimed
 LOOK_EVERY = 10.0  # seconds between two looks at how full the subnets are
@@ -62,8 +63,8 @@ class OverlayService:
         try:
             body = decode_object(question, "question to the overlay")
             return Reply(0, json.dumps(self._answer(str(body.get("ask")), str(body.get("of", "")))).encode())
-        except CniError as error:
-            return Reply(1, error.to_json(LATEST_VERSION).encode())
+        except FORESEEN as error:
+            return Reply(1, as_error(error).to_json(LATEST_VERSION).encode())
 
     def _answer(self, ask: str, of: str) -> object:
         if ask == "status":
