@@ -94,7 +94,7 @@ def rows(*, is_quick: bool) -> Iterator[Row]:
 
 def _start(node: Box, url: str, size: int) -> float:
     """Start the agent where nothing is; return the seconds until everything is in the kernel."""
-    _clear(node)
+    clear(node)
     with inside(node.netns):
         listener = Routes()
     try:
@@ -106,7 +106,7 @@ def _start(node: Box, url: str, size: int) -> float:
         listener.close()
 
 
-def _clear(node: Box) -> None:
+def clear(node: Box) -> None:
     """Take away what an agent before has made."""
     for line in node.run("ip -o link show type vxlan").splitlines():
         node.run(f"ip link del {line.split()[1].rstrip(':')}")
@@ -126,7 +126,7 @@ def _count(node: Box, size: int) -> None:
 
 def _running(node: Box, store: Store, url: str, size: int, puts: int) -> Iterator[Row]:
     """Measure what a running agent takes, and how fast one lease's way is."""
-    _clear(node)
+    clear(node)
     with inside(node.netns):
         listener = Routes()
     try:
