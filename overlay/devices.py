@@ -8,7 +8,6 @@ changes, is named by its port.
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -28,12 +27,6 @@ ALIAS = "podwire overlay"
 PROC = Path("/proc/sys/net")
 
 log = logging.getLogger("podwire.overlay")
-
-
-def vtep_mac(node: str, outer: int) -> str:
-    """Return the MAC that a node's VTEP has for good: a local address made of the node's name."""
-    digest = hashlib.sha256(f"{node} {outer}".encode()).digest()
-    return bytes([digest[0] & 0xFC | 0x02, *digest[1:6]]).hex(":")
 
 
 def offered_devices(
@@ -117,7 +110,7 @@ def _ensure(netlink: Netlink, wanted: Vxlan) -> Vxlan:
     else:
         raise Busy(f"{wanted.name} and {_second_name(wanted)} are both taken by other tunnels")
     link = netlink.find_link(name)
-    if link is not None and link.alias != ALIAS:  # each change is an event, and we look at what changed
+    if link is not None and link.alias != ALIAS:  # each setting is an event, which would call us again
         netlink.request("link", "set", ifname=name, alias=ALIAS)
     made = find_vxlan(netlink, name)
     if made is None:

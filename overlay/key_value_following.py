@@ -29,7 +29,7 @@ class FollowedTable:
         """Begin anew with a snapshot's items; return the records."""
         with self._told:
             self._table.fill(items)
-            nodes = Nodes(*self._table.records())
+            nodes = Nodes(*self._table.records(), self._table.unpublished(self._table.names()))
             self._is_filled = True
             self._told.notify_all()
             return nodes
@@ -40,7 +40,8 @@ class FollowedTable:
             leases, nodes, config = self._table.change(events)
             for node in nodes:
                 leases |= of_node.get(node, set())
-            return Changed({name: self._table.record(name) for name in leases}, net_conf=config)
+            records = {name: self._table.record(name) for name in leases}
+            return Changed(records, net_conf=config, unpublished=self._table.unpublished(leases))
 
     def look(self, timeout: float) -> LeaseTable | None:
         """Return a copy, waiting up to so many seconds for the first snapshot; None if there is none."""

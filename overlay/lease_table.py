@@ -72,6 +72,10 @@ class LeaseTable:
         """Return the keys of all leases."""
         return sorted(self.leases.keys() | self.owned.keys())
 
+    def unpublished(self, names: Iterable[str]) -> frozenset[str]:
+        """Return those of some leases that have an owner, but ended or were revoked as flannel's."""
+        return frozenset(one for one in names if one in self.owned and one not in self.leases)
+
     def record(self, lease: str) -> NodeRecord | Refused | None:
         """Return what stands for a lease; None if nothing does, or if it is reserved."""
         self._take_in(lease)
@@ -89,8 +93,11 @@ class LeaseTable:
         return [one for one in found if isinstance(one, NodeRecord)]
 
     def has_subnet(self, part: str) -> bool:
-        """Tell whether a lease, or one half of one, is of exactly this subnet, as a key names it."""
-        return part in self._parts
+        """Tell whether a lease, or one half of one, is of exactly this subnet, as a key names it.
+
+        Who lost a claim to another in dual stack may know the half's owner before the lease.
+        """
+        return part in self._parts or part in self.allocs
 
     def parts_but(self, length: int) -> list[str]:
         """Return the subnets of leases, as keys name them, whose prefix length is another."""

@@ -48,6 +48,7 @@ REST = 10  # times what the last pass took, DEBOUNCE at most: a record is progra
 SETTLE = 0.1  # seconds from a change of the kernel by others to the full pass that mends it
 LEAST_BETWEEN = 1.0  # seconds between two full passes that others caused
 SAVE_AFTER = 1.0  # seconds; the snapshot is written at most so often
+SAVE_SHARE = 0.02  # of the time that writing it may take: with 5,000 nodes it is every few seconds
 RETRY = 1.0  # seconds after the kernel refused to be looked at
 WAIT = 5.0  # seconds; the loop looks around at least so often
 
@@ -88,6 +89,8 @@ class OverlayNode:
         self._rest_until = 0.0
         self._is_stopped = False
         self._has_left = False
+        self._has_seen_all = False  # the registry, in this life of the agent; before that nothing is deleted
+        self._save_pause = SAVE_AFTER
         self._claimed: NodeRecord | None = None
 
     @property
@@ -241,20 +244,23 @@ class OverlayNode:
             case Leased(record):
                 log.info("this node's lease: %s", record.key)
                 is_new = self.tenancy.take(record)
-                self._peers.programmer.may_delete = bool(self._peers.records)
+                self._peers.programmer.may_delete = self._has_seen_all
                 self._timers.set("place" if is_new or self.tenancy.standing is None else "full", 0.0)
                 self._timers.set("save", 0.0)
             case Grown(record):
                 self.tenancy.add_block(record)
                 self._timers.set("place", 0.0)
                 self._timers.set("save", 0.0)
-            case Nodes(records, refused):
+            case Nodes(records, refused, unpublished):
                 self.tenancy.find_blocks(records)
+                self._publish_again(unpublished)
                 self._peers.set_all(records, refused)
+                self._has_seen_all = True
                 self._peers.programmer.may_delete = self.tenancy.is_leased
                 self._timers.set("full", 0.0)
                 self._after_news(now)
-            case Changed(records):
+            case Changed(records, unpublished=unpublished):
+                self._publish_again(unpublished)
                 self._peers.change(records)
                 self._arrivals.append(now)
                 self._after_news(now)
@@ -262,8 +268,15 @@ class OverlayNode:
                 self.figures.asked(what, seconds)
 
     def _after_news(self, now: float) -> None:
-        self._timers.set_if_unset("save", now + SAVE_AFTER)
+        self._timers.set_if_unset("save", now + self._save_pause)
         self._timers.set_if_unset("drop", now + GRACE)
+
+    def _publish_again(self, unpublished: frozenset[str]) -> None:
+        """Write our lease anew if somebody has revoked it: flannel's nodes have dropped us."""
+        own = self.tenancy.own
+        if own is not None and self.tenancy.is_leased and own.key in unpublished:
+            log.warning("lease %s was revoked or has ended while its node lives: it is renewed", own.key)
+            self._writer.publish(own)
 
     def _place_again(self) -> None:
         """Look where the node stands; what has changed is made so, and told."""
@@ -358,12 +371,14 @@ class OverlayNode:
         self._timers.set("drop", time.monotonic() + 2 * GRACE)
 
     def _save(self) -> None:
+        started = time.monotonic()
         try:
             save_state(self.settings.folder, self.tenancy.state(self._peers.records.values()))
         except OSError as error:
             self.conditions.tell("NotSaved", f"{self.settings.state}: {error.strerror}")
         else:
             self.conditions.tell("NotSaved", "")
+        self._save_pause = max(SAVE_AFTER, (time.monotonic() - started) / SAVE_SHARE)
 
     def _clear(self) -> None:
         """Take away what was made in the kernel and in files."""
@@ -380,6 +395,8 @@ class OverlayNode:
 
             close_passage(self.tenancy.conf.networks)
         self.tenancy.forget_files()
+        self.tenancy.abandon()
+        self.conditions.tell("Left", "this node has left the network; the agent joins again when it starts")
 
     def _targets(self) -> list[str]:
         """Return addresses that lie where the other nodes do: the way to a few is the way to all."""
