@@ -15,7 +15,14 @@ import argparse
 from collections.abc import Iterator
 from typing import Protocol
 
-from bench import overlay_programming, overlay_start
+from bench import (
+    overlay_joining,
+    overlay_path_mtu,
+    overlay_programming,
+    overlay_simulator,
+    overlay_start,
+    overlay_traffic,
+)
 from bench.overlay_world import make_world_private
 from bench.report import Row
 
@@ -30,6 +37,10 @@ class Part(Protocol):
 PARTS: dict[str, Part] = {
     "programming": overlay_programming.rows,
     "start": overlay_start.rows,
+    "joining": overlay_joining.rows,
+    "traffic": overlay_traffic.rows,
+    "path-mtu": overlay_path_mtu.rows,
+    "simulator": overlay_simulator.rows,
 }
 
 

@@ -118,9 +118,9 @@ def make_segment(hub: Box, nodes: Sequence[Box], *, mtu: int = 1500) -> list[str
 @contextmanager
 def etcd(box: Box, address: str = "127.0.0.1") -> Iterator[str]:
     """Run an etcd in a namespace, and yield its URL as agent.toml takes it."""
-    with tempfile.TemporaryDirectory(prefix="bench-etcd-", dir="/run/podwire") as folder:
+    with scratch_folder("etcd") as folder:
         client, peer = f"http://{address}:{ETCD_PORT}", f"http://{address}:{ETCD_PORT + 1}"
-        command = ["etcd", "--data-dir", folder, "--unsafe-no-fsync", "--logger", "zap"]
+        command = ["etcd", "--data-dir", str(folder), "--unsafe-no-fsync", "--logger", "zap"]
         command += ["--log-outputs", "/dev/null"]
         command += ["--listen-client-urls", client, "--advertise-client-urls", client]
         command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
@@ -148,11 +148,10 @@ def opened(box: Box, url: str) -> Iterator[Store]:
 
 
 @contextmanager
-def agent(box: Box, name: str, registry: str) -> Iterator[Agent]:
+def agent(box: Box, name: str, registry: str, *, net_conf: Path | None = None) -> Iterator[Agent]:
     """Run the real agent with an overlay, its state in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="bench-agent-", dir="/run/podwire") as text:
-        folder = Path(text)
-        write_settings(folder, name, registry)
+    with scratch_folder(name) as folder:
+        write_settings(folder, name, registry, net_conf)
         command = [sys.executable, "-I", "-m", "podwire.agent", "--socket", f"{folder}/agent.sock"]
         started = time.monotonic()
         one = Agent(box.start(command, folder=folder), folder, started)
@@ -186,10 +185,17 @@ class Agent:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
 
 
-def write_settings(folder: Path, name: str, registry: str) -> None:
+@contextmanager
+def scratch_folder(name: str) -> Iterator[Path]:
+    """Make a folder in memory, and remove it with all that is in it."""
+    with tempfile.TemporaryDirectory(prefix=f"bench-{name}-", dir="/run/podwire") as folder:
+        yield Path(folder)
+
+
+def write_settings(folder: Path, name: str, registry: str, net_conf: Path | None = None) -> None:
     """Write agent.toml for a node whose files all lie in one folder."""
     lines = ("[overlay]", f'registry = "{registry}"', f'node = "{name}"', f'state = "{folder}/state"',
-             f'subnet_env = "{folder}/subnet.env"')  # fmt: skip
+             f'subnet_env = "{folder}/subnet.env"', f'net_conf = "{net_conf or ""}"')  # fmt: skip
     (folder / "agent.toml").write_text("\n".join(lines) + "\n")
 
 

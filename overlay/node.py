@@ -87,6 +87,7 @@ class OverlayNode:
         self._arrivals: list[float] = []
         self._last_pass = 0.0
         self._rest_until = 0.0
+        self._has_snapshot = False  # of the registry; what is remembered is none
         self._is_stopped = False
         self._has_left = False
         self._has_seen_all = False  # the registry, in this life of the agent; before that nothing is deleted

@@ -54,7 +54,7 @@ class Programmer:
     may_delete: bool = False
     operations: Counter[str] = field(default_factory=Counter)
     wanted: dict[Key, Entry] = field(default_factory=dict)
-    _owners: dict[Key, set[str]] = field(default_factory=dict)
+    _owners: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _entries: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -122,10 +122,10 @@ class Programmer:
 
     def _plan(self, key: str, record: NodeRecord | None) -> None:
         for entry in self._entries.pop(key, ()):
-            owners = self._owners.get(entry.key, set())
-            owners.discard(key)
-            if not owners:
-                self._owners.pop(entry.key, None)
+            owners = tuple(one for one in self._owners.pop(entry.key, ()) if one != key)
+            if owners:
+                self._owners[entry.key] = owners
+            else:
                 self.wanted.pop(entry.key, None)
         if record is None or self.place.owns(key):
             self.guarding.plan(key, None)
@@ -133,8 +133,10 @@ class Programmer:
         entries = entries_of(self.place, record, self.numbers, lambda version: self.paths(key, version))
         self._entries[key] = entries
         for entry in entries:
-            self.wanted[entry.key] = entry
-            self._owners.setdefault(entry.key, set()).add(key)
+            name = entry.key
+            self.wanted[name] = entry
+            others = tuple(one for one in self._owners.get(name, ()) if one != key)
+            self._owners[name] = (*others, key)
         self.guarding.plan(key, record)
 
     def _stream(
@@ -154,7 +156,7 @@ class Programmer:
             if refusal.errno == errno.EINVAL and isinstance(entry, Nexthop) and self._has_turned(entry):
                 continue
             message = f"{entry}: {refusal.said or errno.errorcode.get(refusal.errno, refusal.errno)}"
-            for key in self._owners.get(entry.key, {""}):
+            for key in self._owners.get(entry.key, ("",)):
                 last = (before or {}).get(key)
                 pause = min(LONGEST_PAUSE, last.pause * 2) if last else FIRST_PAUSE
                 self.troubles.setdefault(key, Trouble(message, now + pause, pause))  # the first is the cause
