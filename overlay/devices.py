@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from linuxnet.addresses import IFA_F_NODAD
 from linuxnet.errors import Busy, KernelError
 from linuxnet.netlink import Netlink
+from linuxnet.rtnetlink import IFA_F_NODAD
 from linuxnet.vxlan import Vxlan, change_vxlan, create_vxlan, find_vxlan, remove_vxlan
 from overlay.mtu import inner_mtu
 from overlay.place import Tunnel, TunnelKey, Uplink
@@ -107,7 +107,9 @@ def _ensure(netlink: Netlink, wanted: Vxlan) -> Vxlan:
         log.info("%s is made: %s", name, wanted)
     elif changes := change_vxlan(netlink, same, replace(wanted, mac=wanted.mac or same.mac)):
         log.info("%s: %s", name, ", ".join(changes))
-    netlink.request("link", "set", ifname=name, alias=ALIAS)
+    link = netlink.find_link(name)
+    if link is not None and link.alias != ALIAS:  # each setting is an event, which would call us again
+        netlink.request("link", "set", ifname=name, alias=ALIAS)
     made = find_vxlan(netlink, name)
     if made is None:
         raise KernelError(errno.ENODEV, f"link get {name}")

@@ -15,7 +15,6 @@ from threading import Event, Thread
 from cni_spec.errors import INVALID_CONFIG, NOT_AVAILABLE, CniError
 from cni_spec.json_input import decode_object
 from cni_spec.versions import LATEST_VERSION
-from ipam.network import DATA_DIR
 from linuxnet.errors import Busy, KernelError, MissingTool
 from overlay.node import OverlayNode
 from overlay.reporting import peers, probe, status
@@ -45,6 +44,12 @@ class OverlayService:
         """Begin."""
         self._thread.start()
         self._grower.start()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait up to so many seconds until pods may come; return whether they may."""
+        node = self.node
+        with node.changed:
+            return node.changed.wait_for(lambda: node.is_ready, timeout)
 
     def stop(self) -> None:
         """End the loop; what it has made in the kernel stays, and traffic with it."""
@@ -107,9 +112,11 @@ class OverlayService:
                     node.grow(version)
 
 
-def count_addresses(subnet: Subnet, data_dir: Path = DATA_DIR) -> int:
+def count_addresses(subnet: Subnet, data_dir: Path | None = None) -> int:
     """Return how many addresses of a subnet host-local has given out, in whatever network."""
-    return sum(1 for text in _reserved(data_dir) if _is_in(text, subnet))
+    from ipam.network import DATA_DIR  # all of its allocation, which the start of the overlay does without
+
+    return sum(1 for text in _reserved(data_dir or DATA_DIR) if _is_in(text, subnet))
 
 
 def _reserved(data_dir: Path) -> Iterator[str]:
