@@ -96,9 +96,8 @@ def _rows(
     yield Row(f"last event -> the agent's kernel is right, {what}", "ms", lag * 1e3, None, 1000.0, "ours")
     yield Row(f"the agent's processor, for one event of {what}", "ms", cpu / events * 1e3)
     yield Row(f"the agent's processor during the storm, {what}", "% of a core", cpu / took * 100)
-    yield Row(
-        f"memory of the agent, most ever, {what}", "MiB", real.memory("VmHWM"), None, MEMORY_LIMIT, "ours"
-    )
+    yield Row(f"memory of the agent, {what}", "MiB", real.memory(), None, MEMORY_LIMIT, "ours")
+    yield Row(f"memory of the agent, most ever, {what}", "MiB", real.memory("VmHWM"))
 
 
 class Storm:

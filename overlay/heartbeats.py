@@ -37,7 +37,7 @@ Target = tuple[str, int]  # a lease's key, the inner family
 log = logging.getLogger("podwire.overlay")
 
 
-@dataclass
+@dataclass(slots=True)
 class Peer:
     """What is known of one node by one inner family. Times in seconds, of the clock that `tick` is told."""
 
@@ -58,7 +58,7 @@ class Peer:
         return self.silent >= LOST_AFTER
 
 
-@dataclass
+@dataclass(slots=True)
 class _Open:
     """A question in flight."""
 

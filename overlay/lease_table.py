@@ -150,6 +150,10 @@ class LeaseTable:
         table = tables.get(kind)
         if table is None:
             return "", rest
+        if item is not None and kind in ("subnets", "owned"):
+            other = (self.owned if kind == "subnets" else self.leases).get(rest)
+            if other is not None and other.value == item.value:  # as it mostly is: one text is enough
+                item = item._replace(value=other.value)
         is_new = rest not in table
         if item is None:
             table.pop(rest, None)
