@@ -12,7 +12,7 @@ TRIES = 2  # of one size before it counts as too large
 TIMEOUT = 0.25  # seconds for an answer
 
 
-@dataclass
+@dataclass(slots=True)
 class PathSearch:
     """The state of one path. `full` and `least` in bytes of the inner packet; `mtu` 0: the full size fits.
 
