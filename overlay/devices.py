@@ -116,7 +116,9 @@ def _ensure(netlink: Netlink, wanted: Vxlan) -> Vxlan:
             break
     else:
         raise Busy(f"{wanted.name} and {_second_name(wanted)} are both taken by other tunnels")
-    netlink.request("link", "set", ifname=name, alias=ALIAS)
+    link = netlink.find_link(name)
+    if link is not None and link.alias != ALIAS:  # each setting is an event, which would call us again
+        netlink.request("link", "set", ifname=name, alias=ALIAS)
     made = find_vxlan(netlink, name)
     if made is None:
         raise KernelError(errno.ENODEV, f"link get {name}")
