@@ -76,6 +76,7 @@ class OverlayNode:
         self.own: NodeRecord | None = None
         self.blocks: tuple[NodeRecord, ...] = ()
         self.is_leased = False
+        self._has_seen_all = False
         self._boot = read_boot_id()
         self._pods_in = pods_in
         self._random = random or Random()
@@ -229,6 +230,7 @@ class OverlayNode:
             case Nodes(records, refused):
                 self._find_blocks(records)
                 self._peers.set_all(records, refused)
+                self._has_seen_all = True
                 self._peers.programmer.may_delete = self.is_leased
                 self._timers.set("full", 0.0)
                 self._timers.set_if_unset("save", now + SAVE_AFTER)
@@ -248,7 +250,7 @@ class OverlayNode:
             replace(record, offers=self.own.offers if self.own else record.offers),
             True,
         )
-        self._peers.programmer.may_delete = bool(self._peers.records)
+        self._peers.programmer.may_delete = self._has_seen_all
         log.info("this node's lease: %s", record.key)
         self._timers.set("place" if is_new or self.standing is None else "full", 0.0)
         self._timers.set_if_unset("save", 0.0)
