@@ -122,12 +122,14 @@ class Admission:
 
 
 def _macs(record: NodeRecord) -> list[tuple[str, str]]:
-    return [
+    """Return the VTEPs of a record, each once: two ports may have one MAC."""
+    found = [
         (mac, public)
         for offer in record.offers
         for mac, public in ((offer.mac4, record.public4), (offer.mac6, record.public6))
         if mac
     ]
+    return list(dict.fromkeys(found))
 
 
 def _age(record: NodeRecord) -> tuple[int, str]:
