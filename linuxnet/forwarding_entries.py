@@ -173,8 +173,10 @@ class RouteEntry(NamedTuple):
         body = self._header(kind, RT_SCOPE_UNIVERSE)
         body += u32(RTA_NH_ID, self.nexthop) if self.nexthop else b""
         body += attribute(RTA_PREFSRC, self.prefsrc) if self.prefsrc else b""
-        if self.mtu:
-            body += nested(RTA_METRICS, u32(RTAX_LOCK, 1 << RTAX_MTU), u32(RTAX_MTU, self.mtu))
+        # Without any metrics the kernel takes up what it has of the same nexthop, and its lock stays for ever
+        # (fib_create_info, 6.18); with an empty list it makes the route anew.
+        lock = (u32(RTAX_LOCK, 1 << RTAX_MTU), u32(RTAX_MTU, self.mtu)) if self.mtu else ()
+        body += nested(RTA_METRICS, *lock) if self.nexthop else b""
         return RTM_NEWROUTE, _REPLACE, body
 
     def remove(self) -> Message:

@@ -237,7 +237,7 @@ class Heartbeats:
                 self.changed(question.target)
                 self._push(now + self.interval, question.target, "trial")
             return
-        small_works = now - peer.seen_at < 4 * TIMEOUT
+        small_works = peer.seen_at >= question.sent_at  # a small one goes out with each large one
         if question.size == peer.search.size and peer.search.unanswered(small_works=small_works):
             self.changed(question.target)
         if peer.search.is_searching:

@@ -33,6 +33,7 @@ from overlay.net_conf import NetConf
 from overlay.offers import GRACE, configured_offer, is_same_way, may_drop_old
 from overlay.opening import open_key_value, open_registry, read_boot_id, registry_hosts
 from overlay.peers import Peers
+from overlay.place import Place
 from overlay.record import NodeRecord
 from overlay.registry import Changed, Nodes, Registry
 from overlay.settings import OverlaySettings
@@ -277,6 +278,9 @@ class OverlayNode:
                 name, "; ".join(message for one, message in standing.troubles if one == name)
             )
         is_other = self.standing is None or standing.place != self.standing.place
+        if self.standing is not None and _addresses(standing.place) != _addresses(self.standing.place):
+            self._reader.reconnect()
+            self._writer.reconnect()
         has_news = standing.record != self.own
         self.standing, self.own = standing, standing.record
         if has_news and self.is_leased:
@@ -408,6 +412,10 @@ class OverlayNode:
             if len(found) >= 6:
                 break
         return found
+
+
+def _addresses(place: Place) -> dict[int, str]:
+    return {version: one.address for version, one in place.uplinks.items()}
 
 
 def _open(settings: OverlaySettings, boot: str) -> Registry:

@@ -1,0 +1,1 @@
+"""The overlay: its parts, and whole nodes in namespaces."""

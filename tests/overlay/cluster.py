@@ -1,0 +1,286 @@
+"""A cluster in namespaces: nodes with real processes, a pod on each, an underlay, a registry.
+
+The underlay is the namespace the test is in: one bridge, or a router with a link to each node. The registry
+lives there, too. A pod is a namespace on a veth, wired from what its node's subnet.env says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cluster_store.opening import open_store
+from linuxnet.netns import inside, open_netns
+from overlay.key_value import KeyValueRegistry
+from overlay.opening import open_key_value
+from overlay.settings import OverlaySettings
+from tests.cluster_store.etcd_server import EtcdServer
+from tests.cluster_store.registries import DirectoryRegistry
+
+ROOT = Path(__file__).parents[2]
+WITHIN = 15.0  # seconds for anything a test waits for, on a busy machine
+ETCD = "http://192.168.77.254:2379"
+EVERYWHERE = ("--listen-client-urls", "http://0.0.0.0:2379", "--advertise-client-urls", ETCD)
+NET_CONF = {"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}
+DUAL = NET_CONF | {"EnableIPv6": True, "IPv6Network": "fd00:244::/48"}
+
+
+def wait_until(is_so: Callable[[], object], what: str | Callable[[], str], within: float = WITHIN) -> None:
+    """Look again and again until something is so; fail with `what` after the deadline."""
+    end = time.monotonic() + within
+    while not is_so():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {within} s: {what if isinstance(what, str) else what()}")
+        time.sleep(0.01)  # between two looks: the kernel and other processes tell nobody
+
+
+def run(*command: str, text: str = "") -> str:
+    """Run a command and return what it printed; its words are in the error."""
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}\n{text}"
+    return done.stdout
+
+
+def ip(netns: str, *lines: str, is_forced: bool = False) -> None:
+    """Run lines of `ip` in a namespace, "" for the underlay's."""
+    where = ["-n", netns] if netns else []
+    run("ip", *where, *(["-force"] if is_forced else []), "-batch", "-", text="\n".join(lines) + "\n")
+
+
+@dataclass
+class Pod:
+    """A namespace behind a node. `addresses` by family."""
+
+    netns: str
+    addresses: dict[int, str] = field(default_factory=dict)
+
+    def open(self) -> int:
+        """Return a descriptor of its namespace; the caller closes it."""
+        return open_netns(f"/run/netns/{self.netns}")
+
+
+@dataclass
+class Node:
+    """One node: its namespace, its process if it runs, its pod if it has one."""
+
+    name: str
+    number: int
+    folder: Path
+    public: dict[int, str]
+    settings: dict[str, Any]
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    pod: Pod | None = None
+    mtu: int = 1500  # of its uplink, bytes
+
+    def start(self) -> None:
+        """Start its process; does not wait."""
+        (self.folder / "settings.json").write_text(json.dumps(self.settings))
+        (self.folder / "said.json").unlink(missing_ok=True)
+        command = [
+            sys.executable, "-m", "tests.overlay.node_process", f"/run/netns/{self.name}", str(self.folder),
+        ]  # fmt: skip
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | self.environment
+            )
+
+    def set_clock(self, offset: int) -> None:
+        """Set its wall clock, seconds from the true time; a process that runs sees it jump."""
+        with (self.folder / "clock").open("r+b") as file:
+            file.write(struct.pack("=q", offset))
+
+    def end(self, number: int) -> None:
+        """End the process by a signal and wait for it."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(WITHIN)
+            self.process = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Return what the process last said of itself."""
+        try:
+            body: dict[str, Any] = json.loads((self.folder / "said.json").read_text())
+        except FileNotFoundError:  # it has only just begun
+            return {"ready": False, "leased": False, "conditions": []}
+        return body
+
+    def conditions(self, name: str = "") -> dict[str, str]:
+        """Return the messages of its conditions of a name, by what they are about."""
+        found = self.said["conditions"]
+        return {one["about"]: one["message"] for one in found if one["name"] == name or not name}
+
+    @property
+    def subnet_env(self) -> dict[str, str]:
+        """Return the file's lines; empty while there is none."""
+        try:
+            text = (self.folder / "subnet.env").read_text()
+        except FileNotFoundError:
+            return {}
+        return dict(line.split("=", 1) for line in text.splitlines())
+
+    def log(self) -> str:
+        """Return what the process has logged."""
+        return (self.folder / "log").read_text()[-9000:]
+
+
+class Cluster:
+    """The whole. End it."""
+
+    def __init__(
+        self, folder: Path, kind: str = "directory", *, conf: dict[str, Any] | None = None,
+        families: Sequence[int] = (4,), is_routed: bool = False,
+    ) -> None:  # fmt: skip
+        self.folder, self.families, self.is_routed = folder, tuple(families), is_routed
+        self.nodes: dict[str, Node] = {}
+        self.directory, self.etcd = None, None
+        if kind == "etcd":
+            self.etcd, self.url = EtcdServer(folder, options=EVERYWHERE), ETCD
+        else:
+            self.directory, self.url = DirectoryRegistry(folder), str(folder / "registry")
+        self._make_underlay()
+        source = Path(__file__).with_name("fake_clock.c")
+        run("cc", "-O1", "-shared", "-fPIC", "-o", str(folder / "clock.so"), str(source))
+        if self.directory:
+            (folder / "registry").mkdir()
+        self.start_registry()
+        self.configure(conf or (DUAL if 6 in families else NET_CONF))
+
+    def _make_underlay(self) -> None:
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+        Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
+        lines = ["link add ul0 type bridge", "link set ul0 up", "addr add 192.168.77.254/24 dev ul0"]
+        ip("", *lines, "addr add fd77::fe/64 dev ul0 nodad")
+
+    def start_registry(self) -> None:
+        """Have the registry back."""
+        (self.etcd or self.directory).start()  # type: ignore[union-attr]
+
+    def stop_registry(self) -> None:
+        """Have the registry lost at once."""
+        if self.etcd:
+            self.etcd.kill()
+        elif self.directory:
+            self.directory.break_down()
+
+    def registry(self) -> KeyValueRegistry:
+        """Open the registry as an administrator does."""
+        settings = OverlaySettings(registry=self.url, node="admin")
+        return open_key_value(settings, "admin")
+
+    def configure(self, conf: dict[str, Any]) -> None:
+        """Write the network's configuration."""
+        self.conf = conf
+        registry = self.registry()
+        registry.configure(json.dumps(conf), replace=True)
+        registry.close()
+
+    def items(self) -> dict[str, str]:
+        """Return the registry's keys and values as they are."""
+        store = open_store(self.url)
+        try:
+            return {one.key: one.value for one in store.list("/coreos.com/network/").items}
+        finally:
+            store.close()
+
+    def add(self, number: int, *, families: Sequence[int] = (), name: str = "", **settings: Any) -> Node:
+        """Make a node's namespace and uplink; its process is not started."""
+        netns = f"n{number}"
+        folder = self.folder / netns
+        folder.mkdir(exist_ok=True)
+        (folder / "boot_id").write_text(f"00000000-0000-4000-8000-{number:012d}\n")
+        chosen = {
+            "registry": self.url, "node": name or netns, "subnet_env": str(folder / "subnet.env"),
+            "state": str(folder / "state"), "probe_interval": 0.5, "mtu_interval": 2.0, "resync_interval": 2.0,
+        }  # fmt: skip
+        (folder / "clock").write_bytes(bytes(8))
+        environment = {"LD_PRELOAD": str(self.folder / "clock.so"), "FAKE_CLOCK": str(folder / "clock")}
+        node = Node(netns, number, folder, {}, chosen | settings, environment)
+        ip("", f"netns add {netns}")
+        ip(netns, "link set lo up")
+        write_inside(netns, "net/ipv4/conf/all/promote_secondaries", "1")  # as systemd and networkd do
+        self._wire(node, families or self.families)
+        self.nodes[netns] = node
+        return node
+
+    def _wire(self, node: Node, families: Sequence[int]) -> None:
+        """Join a node to the underlay: to the bridge, or by a link of its own to the router."""
+        n = node.number
+        ip("", f"link add ul{n} type veth peer name eth0 netns {node.name}", f"link set ul{n} up")
+        ip(node.name, "link set eth0 up")
+        if self.is_routed:
+            near, net4, net6 = f"ul{n}", f"192.168.{100 + n}", f"fd77:{n}:"
+            ip("", f"addr add {net4}.254/24 dev {near}", f"addr add {net6}:fe/64 dev {near} nodad")
+        else:
+            net4, net6 = "192.168.77", "fd77:"
+            ip("", f"link set ul{n} master ul0")
+        if 4 in families:
+            node.public[4] = f"{net4}.{n}"
+            ip(node.name, f"addr add {net4}.{n}/24 dev eth0", f"route add default via {net4}.254")
+        if 6 in families:
+            node.public[6] = f"{net6}:{n:x}"
+            ip(node.name, f"addr add {net6}:{n:x}/64 dev eth0 nodad", f"route add default via {net6}:fe")
+
+    def start(self, *nodes: Node) -> None:
+        """Start nodes, wait for their leases, and give each a pod."""
+        for node in nodes:
+            node.start()
+        for node in nodes:
+            wait_until(lambda n=node: n.subnet_env and n.said["ready"], lambda n=node: f"{n.name}: {n.log()}")  # type: ignore[misc]
+            self.add_pod(node)
+
+    def add_pod(self, node: Node) -> Pod:
+        """Give a node its pod, as a CNI plugin would from subnet.env."""
+        said, pod = node.subnet_env, Pod(f"p{node.number}")
+        ip("", f"netns add {pod.netns}")
+        mtu = said["FLANNEL_MTU"]
+        ip(node.name, f"link add pod0 mtu {mtu} type veth peer name eth0 mtu {mtu} netns {pod.netns}")
+        ip(node.name, "link set pod0 up")
+        ip(pod.netns, "link set lo up", "link set eth0 up")
+        for version, key in ((4, "FLANNEL_SUBNET"), (6, "FLANNEL_IPV6_SUBNET")):
+            if key in said:
+                gateway, _, length = said[key].partition("/")
+                address = gateway[:-1] + "2"
+                nodad = " nodad" if version == 6 else ""
+                ip(node.name, f"addr add {gateway}/{length} dev pod0{nodad}")
+                ip(pod.netns, f"addr add {address}/{length} dev eth0{nodad}", f"route add default via {gateway}")
+                pod.addresses[version] = address
+        (node.folder / "pods").write_text("1")
+        node.pod = pod
+        return pod
+
+    def remove(self, node: Node) -> None:
+        """Have a machine gone: process, pod and namespace."""
+        node.end(9)
+        ip("", *([f"netns del {node.pod.netns}"] if node.pod else []), f"netns del {node.name}")
+        del self.nodes[node.name]
+        shutil.rmtree(node.folder)
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        for node in list(self.nodes.values()):
+            node.end(9)
+            pods = [f"netns del {node.pod.netns}"] if node.pod else []
+            ip("", *pods, f"netns del {node.name}")
+        if self.etcd:
+            self.etcd.kill()
+
+
+def write_inside(netns: str, path: str, value: str) -> None:
+    """Write a sysctl of a namespace."""
+    descriptor = open_netns(f"/run/netns/{netns}")
+    try:
+        with inside(descriptor):
+            Path("/proc/sys", path).write_text(value)
+    finally:
+        os.close(descriptor)
