@@ -37,7 +37,9 @@ class DirectoryFollower:
         self._bell = Bell()
         self._busy = threading.Lock()
         self._changes: FileChanges | None = None
+        self._identity = (0, 0)  # of the folder that is watched
         self._has_begun = False
+        self._revision = 0
         self._versions: dict[str, int] = {}
         self._pending: dict[str, None] = {}  # keys to look at, in order
         self._rescan_at = 0.0
@@ -52,7 +54,7 @@ class DirectoryFollower:
                 return self._begin() or self._wait(time.monotonic() + timeout)
             except FolderGone as error:
                 self._restart()
-                raise StoreUnavailable(f"{self._root} has been removed, renamed or unmounted") from error
+                raise StoreUnavailable(f"{self._root} is gone, or another folder than it was") from error
 
     def close(self) -> None:
         """End a wait, and give the watch back."""
@@ -81,12 +83,14 @@ class DirectoryFollower:
             else:
                 told, known = self._folder.snapshot(self._prefix), None
                 self._rescan_at = time.monotonic() + self._rescan_pause()
+        self._revision = told.revision
         self._versions = {item.key: item.version for item in told.items}
         self._has_begun = True
         return None if known else told
 
     def _watch(self) -> FileChanges | None:
         try:
+            self._identity = _identity(self._root)
             return FileChanges(self._root)
         except FileNotFoundError as error:
             raise StoreUnavailable(f"{self._root} is not there") from error
@@ -106,10 +110,13 @@ class DirectoryFollower:
     def _look(self) -> list[Event]:
         """Return what has changed; all changes of one commit together."""
         with self._folder.held():
+            if self._folder.revision < self._revision:
+                raise FolderGone  # begun anew
             self._end_leases()
             is_rescan = self._gather()
             events = [event for key in self._pending if (event := self._event(key))]
             self._pending.clear()
+            self._revision = self._folder.revision
         if is_rescan:
             events.sort(key=lambda event: event.item.version if event.item else 0)
         return events
@@ -130,6 +137,8 @@ class DirectoryFollower:
         except EventsLost:
             is_rescan = True
         if is_rescan:
+            if _identity(self._root) != self._identity:
+                raise FolderGone  # a disk was mounted over it
             self._rescan_at = time.monotonic() + self._rescan_pause()
             self._pending |= dict.fromkeys(self._folder.changed(self._prefix, self._versions))
         return is_rescan
@@ -147,3 +156,8 @@ class DirectoryFollower:
             self._versions[key] = item.version
         after = item.version if item else 0
         return Event(key, item) if after != before else None
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino

@@ -116,14 +116,22 @@ class EtcdFollower:
         reached = number(result.get("header"), "revision")
         if result.get("canceled"):
             self._refuse_canceled(result)
-        if result.get("created") and reached < self._revision:
-            raise _Compacted  # this etcd was restored from a backup, or begun anew
+        if result.get("created") and reached < self._revision and self._is_anew():
+            raise _Compacted
         told = [event for event in objects(result, "events") if self._is_new(event)]
         if told:
             self._revision = max(_revision(event) for event in told)
         elif not result.get("created"):  # a progress report: there is nothing up to here
             self._revision = max(self._revision, reached)
         return [event for raw in told if (event := _event(raw))]
+
+    def _is_anew(self) -> bool:
+        """Tell if etcd was restored from a backup or wiped; else the watched member only lags behind.
+
+        A watch from a revision that is yet to come would wait for it, through any number of changes.
+        """
+        answer = self._gateway.call("kv/range", {**range_of(self._prefix), "count_only": True})
+        return number(answer.get("header"), "revision") < self._revision
 
     def _is_new(self, event: JsonObject) -> bool:
         return _revision(event) > self._revision

@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 
 # sys/inotify.h
-IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_DELETE = 0x8, 0x40, 0x80, 0x200
+IN_CLOSE_WRITE, IN_MOVED_FROM, IN_MOVED_TO, IN_CREATE, IN_DELETE = 0x8, 0x40, 0x80, 0x100, 0x200
 IN_DELETE_SELF, IN_MOVE_SELF, IN_UNMOUNT, IN_Q_OVERFLOW, IN_IGNORED = 0x400, 0x800, 0x2000, 0x4000, 0x8000
 IN_ONLYDIR = 0x1000000
 WATCHED = (
@@ -30,15 +30,15 @@ class EventsLost(Exception):
 
 
 class FileChanges:
-    """A watch of one folder. `fd` can be read when there is something to `take`."""
+    """A watch of one folder. `fd` can be read when there is something to `take`; `mask` says of what."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mask: int = WATCHED) -> None:
         """Begin. Raises OSError: no such folder, or no more watches for this user (EMFILE, ENOSPC)."""
         libc = ctypes.CDLL(None, use_errno=True)
         self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self.fd < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1")
-        if libc.inotify_add_watch(self.fd, os.fsencode(folder), WATCHED) < 0:
+        if libc.inotify_add_watch(self.fd, os.fsencode(folder), mask) < 0:
             number = ctypes.get_errno()
             self.close()
             raise OSError(number, os.strerror(number), str(folder))

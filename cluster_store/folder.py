@@ -68,12 +68,18 @@ class Folder:
         try:
             self._make()
             with locked(self.inner / "lock"):
-                self.revision = _revision(self.inner / "done")
-                self._finish()
+                self._catch_up()
                 yield
         except OSError as error:
             kind = StoreRefused if error.errno in _FORBIDDEN else StoreUnavailable
             raise kind(f"{error.filename or self.root}: {error.strerror}") from error
+
+    def _catch_up(self) -> None:
+        revision = _revision(self.inner / "done")
+        if revision < self.revision:  # somebody has begun it anew: the same numbers mean other things now
+            self._noted.clear()
+        self.revision = revision
+        self._finish()
 
     def _make(self) -> None:
         """Make the store's own folders. A missing root stays missing: a disk may not be mounted yet."""
@@ -176,19 +182,19 @@ class Folder:
     def _finish(self) -> None:
         """Carry out the commit that is recorded, again if need be; each step may have been taken already."""
         try:
-            record = json.loads((self.inner / "commit").read_bytes())
+            revision, steps = _parse_commit((self.inner / "commit").read_bytes())
         except FileNotFoundError:
             return
-        except ValueError:  # a power failure took its text, and with it the commit
+        except ValueError:  # a power failure took its text, and with it the commit; or it is not ours
             (self.inner / "commit").unlink()
             return
-        for name, *put in record["steps"]:
+        for name, *put in steps:
             if put:
                 self._place(name, *put)
             else:
                 (self.root / name).unlink(missing_ok=True)
                 self._forget(name)
-        self.revision = record["revision"]
+        self.revision = revision
         (self.inner / "commit").rename(self.inner / "done")
 
     def _place(self, name: str, number: str, about: str) -> None:
@@ -214,6 +220,21 @@ def _read_about(path: Path) -> About | None:
         return About(version, created, lease, Signature(*signature))
     except (FileNotFoundError, ValueError, TypeError):  # none, or damaged by a power failure: as good as none
         return None
+
+
+def _parse_commit(data: bytes) -> tuple[int, list[list[str]]]:
+    """Read a commit's record, which must name nothing outside the folder. Raises ValueError."""
+    try:
+        record = json.loads(data)
+        steps = [[str(part) for part in step] for step in record["steps"]]
+        is_fine = all(key_of(step[0]) and (len(step) == 1 or step[1].isdecimal()) for step in steps)
+        is_fine &= all(len(step) in (1, 3) for step in steps)
+        revision = int(record["revision"])
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError("not a commit's record") from error
+    if not is_fine:
+        raise ValueError("a commit's record that no store has written")
+    return revision, steps
 
 
 def _revision(path: Path) -> int:

@@ -59,7 +59,9 @@ def prefix_of(url: str) -> str:
         return ""
     paths = {_split(part, url).path.rstrip("/") for part in _parts(url)}
     if len(paths) > 1:
-        raise StoreRefused(f"registry {url!r}: the servers are to have different prefixes: {sorted(paths)}")
+        raise StoreRefused(
+            f"registry {_shown(url)!r}: the servers are to have different prefixes: {sorted(paths)}"
+        )
     return paths.pop()
 
 
@@ -70,7 +72,9 @@ def _folder(url: str) -> Path | None:
     if path.startswith("/"):
         return Path(path)
     if path != url:
-        raise StoreRefused(f"registry {url!r}: the folder must begin at the root, as in directory:/srv/nodes")
+        raise StoreRefused(
+            f"registry {_shown(url)!r}: the folder must begin at the root, as in directory:/srv/nodes"
+        )
     return None
 
 
@@ -85,7 +89,7 @@ def _open_etcd(url: str, options: StoreOptions) -> Store:
         tls.context()  # whoever configured it is told at once
     elif options.ca or options.certificate:
         raise StoreRefused(
-            f"registry {url!r}: certificates are given, but not used; write etcds:// or https://"
+            f"registry {_shown(url)!r}: certificates are given, but not used; write etcds:// or https://"
         )
     return EtcdStore(endpoints, tls=tls, user=options.user, password=_password(options))
 
@@ -96,9 +100,14 @@ def _parts(url: str) -> list[str]:
     hosts, slash, path = rest.partition("/") if rest.count("://") == 0 else (rest, "", "")
     servers = [re.sub(r"/+$", "", server) for server in hosts.split(",") if server]
     if scheme not in TLS_BY_SCHEME or not servers:
-        raise StoreRefused(f"registry {url!r}: expected {FORMS}")
+        raise StoreRefused(f"registry {_shown(url)!r}: expected {FORMS}")
     whole = [server if "://" in server else f"{scheme}://{server}" for server in servers]
     return [server + slash + path for server in whole]
+
+
+def _shown(url: str) -> str:
+    """Return a URL as it may be printed: somebody may have put a password into it."""
+    return re.sub(r"//[^/,]*@", "//...@", url)
 
 
 def _split(part: str, url: str) -> SplitResult:
@@ -106,9 +115,9 @@ def _split(part: str, url: str) -> SplitResult:
         split = urlsplit(part)
         is_fine = split.scheme in TLS_BY_SCHEME and split.hostname and split.port != 0
     except ValueError as error:
-        raise StoreRefused(f"registry {url!r}: {error}") from error
+        raise StoreRefused(f"registry {_shown(url)!r}: {error}") from error
     if not is_fine:
-        raise StoreRefused(f"registry {url!r}: expected {FORMS}")
+        raise StoreRefused(f"registry {_shown(url)!r}: expected {FORMS}")
     if split.username is not None or split.query or split.fragment:
         raise StoreRefused("the registry's URL must not name a user, a query or a fragment: they are options")
     return split

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 VALUE_MAX = 1 << 20  # bytes; a node's record has a few hundred, etcd takes 1.5 MiB
-PAST = 10_000_000  # ns: more than the tick by which kernels date files (4 ms at 250 Hz)
+PAST = 20_000_000  # ns: twice the longest tick by which kernels date files (10 ms at 100 Hz)
 BAD_FILE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO}
 
 

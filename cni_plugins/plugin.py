@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from cni_plugins.memory import Memory
 from cni_spec.config import NetworkConfig
@@ -92,6 +92,10 @@ class Plugin(ABC, Generic[C]):
     @abstractmethod
     def explain(self, call: Call[C]) -> tuple[Op, ...]:
         """Return the plan of an ADD without acting."""
+
+    def resolve(self, call: Call[C]) -> tuple[Plugin[Any], Call[Any]]:
+        """Return the plugin that does the work, and its call: this one, unless it leaves all to another."""
+        return self, call
 
     def preview(self, call: Call[C]) -> Result:
         """Return the addresses an ADD would give, without taking them; only IPAM plugins give any."""

@@ -11,13 +11,17 @@ PLUGIN_TYPES = (
     "bandwidth",
     "bridge",
     "firewall",
+    "flannel",
     "host-local",
     "loopback",
+    "overlay",
     "portmap",
     "ptp",
     "static",
     "tuning",
 )
+
+ALSO_CALLED = {"flannel": "overlay"}  # what configurations of flannel's networks say
 
 
 def load_plugin(plugin_type: str) -> Plugin[Any]:
@@ -28,6 +32,7 @@ def load_plugin(plugin_type: str) -> Plugin[Any]:
     """
     if plugin_type not in PLUGIN_TYPES:
         raise KeyError(plugin_type)
-    module = import_module(f"cni_plugins.{plugin_type.replace('-', '_')}.plugin")
+    folder = ALSO_CALLED.get(plugin_type, plugin_type).replace("-", "_")
+    module = import_module(f"cni_plugins.{folder}.plugin")
     plugin: Plugin[Any] = module.PLUGIN
     return plugin

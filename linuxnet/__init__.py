@@ -28,6 +28,7 @@
     forwarding.py, firewalld.py   what lets a pod's packets pass, and whom they are kept from
     forward_chains.py   who else may stop a forwarded packet    vxlan_ports.py  who has which tunnel port
     conntrack.py  forgetting flows    tc.py  shaping    vlan_gateway.py  the gateway inside a VLAN
+    joining.py    namespaces of all kinds, for forked processes
     scratch.py    a namespace of one's own, to try in what a kernel can
 
 It knows Linux and nothing of CNI: what it raises is in errors.py, and the plugins' front door gives it a

@@ -108,12 +108,14 @@ class GatewayAddress:
     """The gateway's address on a bridge that attachments share.
 
     Another address of the same family whose network overlaps is in the way: an error, or taken off where
-    the configuration says `forceAddress`. IPv6 networks that do not overlap live side by side.
+    the configuration says `forceAddress`. IPv6 networks that do not overlap live side by side; those of
+    IPv4 do if `several`, else any other IPv4 address is in the way, as in the reference.
     """
 
     bridge: str
     address: IPNetwork
     force: bool = False
+    several: bool = False
 
     def __str__(self) -> str:
         return str(self._add())
@@ -156,7 +158,9 @@ class GatewayAddress:
             other
             for other in others
             if other.version == mine.version
-            and (mine.version == 4 or other.cidr in mine.cidr or mine.cidr in other.cidr)
+            and (
+                (mine.version == 4 and not self.several) or other.cidr in mine.cidr or mine.cidr in other.cidr
+            )
         ]
 
 

@@ -59,6 +59,11 @@ class Kernel:
             os.close(self._container)
             self._container = None
 
+    def another(self) -> Kernel:
+        """Return one for a delegate of this one's user: the same memory, the same container."""
+        given = self._given if self._container is None else self._container
+        return Kernel(self._memory if self._keeps_memory else None, given)
+
     @property
     def container_is_host(self) -> bool:
         """Tell whether what was entered is the namespace this thread is in."""

@@ -62,8 +62,7 @@ class Monitor:
             self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
         except PermissionError:  # an ordinary user's namespace: what the system allows, then
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        # A socket without a port of its own has 0, which is who never hears the kernel; bind(2) ends memberships.
-        self._socket.bind((0, 0))
+        self._socket.bind((0, 0))  # one without a port number hears nothing, whatever its groups
         for group in GROUPS:
             self._socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, struct.pack("=I", group))
 

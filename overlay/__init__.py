@@ -29,6 +29,7 @@ What makes it so:
     uplinks          the link towards the other nodes
     devices          the tunnels
     guarding         who may speak to them
+    passage          other firewalls on the node
     programmer       all peers, or some
 
 What is found out about the way:
@@ -46,6 +47,7 @@ The node:
     correspondents   the threads that read and write the registry
     offers           what it offers while its mode changes
     standing         finds out where it stands, and makes it so
+    tenancy          what it has: configuration, lease, blocks
     timers           what is to be done when
     figures          what it counts
     node             the loop

@@ -8,7 +8,6 @@ changes, is named by its port.
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -28,12 +27,6 @@ ALIAS = "podwire overlay"
 PROC = Path("/proc/sys/net")
 
 log = logging.getLogger("podwire.overlay")
-
-
-def vtep_mac(node: str, outer: int) -> str:
-    """Return the MAC that a node's VTEP has for good: a local address made of the node's name."""
-    digest = hashlib.sha256(f"{node} {outer}".encode()).digest()
-    return bytes([digest[0] & 0xFC | 0x02, *digest[1:6]]).hex(":")
 
 
 def offered_devices(

@@ -28,17 +28,20 @@ class Difference:
 
 
 def difference(wanted: Mapping[Key, Entry], seen: Seen, *, may_delete: bool = True) -> Difference:
-    """Compare everything. `may_delete` False: before the first complete snapshot nothing goes."""
-    added = [entry for key, entry in wanted.items() if seen.entries.get(key) != entry]
+    """Compare everything. `may_delete` False: before the first complete snapshot nothing goes.
+
+    Of several entries for one MAC the wanted one stays, and is not made again: the kernel would take a
+    replacement that is in its list already for nothing to do.
+    """
+    there = {one.key for one in seen.doubles if wanted.get(one.key) == one}
+    added = [entry for key, entry in wanted.items() if seen.entries.get(key) != entry and key not in there]
     removed: list[Entry | ForeignRoute] = []
     if may_delete:
-        removed += [entry for key, entry in seen.entries.items() if key not in wanted]
-        removed += seen.doubles
+        removed += [entry for key, entry in seen.entries.items() if key not in wanted or key in there]
+        removed += [one for one in seen.doubles if wanted.get(one.key) != one]
     # A route of flannel's is replaced by ours of the same destination; the kernel would keep a second one.
     removed += [one for one in seen.foreign if may_delete or one.key in wanted]
-    doubled = {one.key for one in seen.doubles}
-    again = [wanted[key] for key in doubled if key in wanted and seen.entries.get(key) == wanted[key]]
-    return Difference(in_order([*added, *again]), tuple(sorted(removed, key=_removal)))
+    return Difference(in_order(added), tuple(sorted(removed, key=_removal)))
 
 
 def in_order(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from overlay.mtu import LEAST
 from overlay.record import WIRE_VERSION, Mode, NodeRecord, Offer
-from overlay.subnet import Subnet, parse_address, parse_subnet
+from overlay.subnet import Subnet, format_address, parse_address, parse_subnet
 
 OURS = "Podwire"  # the member of a lease's value that is ours
 ANNOTATION_PREFIX = "flannel.alpha.coreos.com/"
@@ -37,21 +38,29 @@ def parse_lease_key(key: str) -> tuple[Subnet, ...]:
     try:
         subnets = tuple(parse_subnet(part.replace("-", "/")) for part in key.split("&"))
     except ValueError as error:
-        raise BadRecord(f"key {key[:80]!r}: {error}") from error
+        raise BadRecord(f"key {key[:80]!a}: {error}") from error
     if len(subnets) > 2 or len({one.version for one in subnets}) != len(subnets):
-        raise BadRecord(f"key {key[:80]!r}: expected one subnet of each family")
+        raise BadRecord(f"key {key[:80]!a}: expected one subnet of each family")
+    if lease_key(subnets) != key:  # two spellings would be two leases of one subnet
+        raise BadRecord(f"key {key[:80]!a}: the subnets are written {lease_key(subnets)}")
     return subnets
 
 
 def dump_lease(record: NodeRecord) -> str:
     """Return the value under a lease's key, as flannel writes it, and our own member last."""
     body = _flannel_members(record)
-    return json.dumps(body | {OURS: _our_members(record)}, separators=(",", ":"))
+    if not _is_flannels(record):
+        body |= {OURS: _our_members(record)}
+    return json.dumps(body, separators=(",", ":"))
 
 
 def load_lease(key: str, value: str, *, created: int = 0) -> NodeRecord:
     """Read a lease. Raises BadRecord."""
-    subnets = parse_lease_key(key)
+    return load_value(key, parse_lease_key(key), value, created=created)
+
+
+def load_value(key: str, subnets: tuple[Subnet, ...], value: str, *, created: int = 0) -> NodeRecord:
+    """Read a value whose subnets are known, and may be more than one of a family. Raises BadRecord."""
     body = _load_object(value)
     return _record(
         key, subnets, public=(body.get("PublicIP"), body.get("PublicIPv6")), backend=body.get("BackendType"),
@@ -76,8 +85,10 @@ def dump_annotations(record: NodeRecord, prefix: str = ANNOTATION_PREFIX) -> dic
         found["public-ipv6"] = record.public6
     if "BackendV6Data" in body:
         found["backend-v6-data"] = json.dumps(body["BackendV6Data"], separators=(",", ":"))
-    ours = _our_members(record) | {"Subnets": [str(one) for one in record.subnets]}
     named = {f"{prefix}{name}": value for name, value in sorted(found.items())}
+    if _is_flannels(record):
+        return named
+    ours = _our_members(record) | {"Subnets": [str(one) for one in record.subnets]}
     return named | {OUR_ANNOTATION: json.dumps(ours, separators=(",", ":"))}
 
 
@@ -106,9 +117,9 @@ def load_annotations(
         raise BadRecord(f"Node {name}: {error}") from error
     if not subnets:
         return None
-    texts = (said.get(key, "") for key in _DATA_ANNOTATIONS)
-    # "null" is what flannel's host-gw has there, and what we write where no MACs are needed
-    data = tuple(None if text in ("", "null") else _load_object(text) for text in texts)
+    data = tuple(
+        _load_object(text) if (text := said.get(key)) not in _NO_DATA else None for key in _DATA_ANNOTATIONS
+    )
     public = (
         said.get("public-ip-overwrite") or said.get("public-ip"),
         (said.get("public-ipv6-overwrite") or said.get("public-ipv6")),
@@ -119,6 +130,8 @@ def load_annotations(
 
 
 _DATA_ANNOTATIONS = ("backend-data", "backend-v6-data")
+_NO_DATA = (None, "", "null")  # the last is what flannel writes for host-gw, and for IPv6 alone
+_OUR_MEMBERS = ("Of",)  # of `NodeRecord.extras`: the lease that a block was added to
 
 
 def _flannel_members(record: NodeRecord) -> dict[str, Any]:
@@ -135,8 +148,17 @@ def _flannel_members(record: NodeRecord) -> dict[str, Any]:
     return body
 
 
+def _is_flannels(record: NodeRecord) -> bool:
+    """Tell whether a flanneld wrote a record: then nothing of ours is in it."""
+    return not (record.wire_version or record.node or record.boot)
+
+
 def _our_members(record: NodeRecord) -> dict[str, Any]:
-    body: dict[str, Any] = {"Version": WIRE_VERSION, "Node": record.node, "Boot": record.boot}
+    body: dict[str, Any] = {
+        "Version": record.wire_version or WIRE_VERSION,
+        "Node": record.node,
+        "Boot": record.boot,
+    }
     if record.mtu:
         body["MTU"] = record.mtu
     if record.zone:
@@ -147,15 +169,14 @@ def _our_members(record: NodeRecord) -> dict[str, Any]:
 
 def _dump_offer(offer: Offer) -> dict[str, Any]:
     body: dict[str, Any] = {"Mode": offer.mode.value}
-    body |= {"Port": offer.port} if offer.port else {}
-    return body | ({"VNI": offer.vni} if offer.vni else {})
+    return body | ({} if offer.mode is Mode.DIRECT else {"Port": offer.port, "VNI": offer.vni})
 
 
 def _record(
     key: str, subnets: tuple[Subnet, ...], *, public: tuple[Any, Any], backend: Any, data: Sequence[Any],
     ours: Any, created: int,
 ) -> NodeRecord:  # fmt: skip
-    where = f"lease {key[:80]}"
+    where = f"lease {_shown(key)}"
     public4, public6 = (_public(where, one, version) for one, version in zip(public, (4, 6), strict=True))
     if not (public4 or public6):
         raise BadRecord(f"{where}: has neither PublicIP nor PublicIPv6")
@@ -165,14 +186,14 @@ def _record(
     if not offers:
         offers = (Offer(Mode.DIRECT),) if backend == HOST_GW else (classic,) if classic else ()
     if not offers:
-        raise BadRecord(f"{where}: nobody here speaks the backend {str(backend)[:40]!r}")
-    mtu = members.get("MTU", 0)
+        raise BadRecord(f"{where}: nobody here speaks the backend {_shown(backend)!r}")
+    mtu, version = members.get("MTU", 0), members.get("Version", 0)
     return NodeRecord(
         key=key, subnets=subnets, public4=public4, public6=public6, offers=offers,
         node=_word(members.get("Node")), boot=_word(members.get("Boot")), zone=_word(members.get("Zone")),
-        mtu=mtu if isinstance(mtu, int) and 0 < mtu <= 65535 else 0,
-        wire_version=members.get("Version", 0) if isinstance(members.get("Version", 0), int) else 0,
-        created=created,
+        mtu=mtu if type(mtu) is int and LEAST[4] <= mtu <= 65535 else 0,
+        wire_version=(version if type(version) is int and version > 0 else WIRE_VERSION) if members else 0,
+        created=created, extras={name: word for name in _OUR_MEMBERS if (word := _word(members.get(name)))},
     )  # fmt: skip
 
 
@@ -188,14 +209,19 @@ def _classic(where: str, backend: Any, data: Sequence[Any]) -> Offer | None:
             continue
         mac = part.get("VtepMAC") if isinstance(part, dict) else None
         vni = part.get("VNI") if isinstance(part, dict) else None
-        if not isinstance(mac, str) or not _MAC.fullmatch(mac.lower()) or int(mac[:2], 16) & 1:
-            raise BadRecord(f"{where}: VtepMAC {str(mac)[:40]!r} is no address of one station")
+        if not isinstance(mac, str) or not _is_station(mac.lower()):
+            raise BadRecord(f"{where}: VtepMAC {_shown(mac)!r} is no address of one station")
         if type(vni) is not int or not 0 < vni < 1 << 24:
-            raise BadRecord(f"{where}: VNI {str(vni)[:40]!r} is no number of 24 bits")
+            raise BadRecord(f"{where}: VNI {_shown(vni)!r} is no number of 24 bits")
         macs.append(mac.lower())
     if not any(macs):
         raise BadRecord(f"{where}: a VXLAN lease without VtepMAC")
     return Offer(Mode.VXLAN, 0, vni, *macs)
+
+
+def _is_station(mac: str) -> bool:
+    """Tell whether a MAC is one station's: no group's, and not VXLAN's "everybody else"."""
+    return bool(_MAC.fullmatch(mac)) and not int(mac[:2], 16) & 1 and mac != "00:00:00:00:00:00"
 
 
 def _offers(where: str, listed: Any, classic: Offer | None) -> tuple[Offer, ...]:
@@ -203,14 +229,14 @@ def _offers(where: str, listed: Any, classic: Offer | None) -> tuple[Offer, ...]
     found: list[Offer] = []
     for one in listed if isinstance(listed, list) else ():
         mode = one.get("Mode") if isinstance(one, dict) else None
-        if mode not in set(Mode):
+        if not isinstance(mode, str) or mode not in set(Mode):
             continue
         port, vni = one.get("Port", 0), one.get("VNI", 0)
         if mode == Mode.DIRECT:
             found.append(Offer(Mode.DIRECT))
             continue
         if type(port) is not int or not 0 <= port < 65536 or type(vni) is not int or not 0 < vni < 1 << 24:
-            raise BadRecord(f"{where}: an offer of {mode} with port {str(port)[:20]}, VNI {str(vni)[:20]}")
+            raise BadRecord(f"{where}: an offer of {mode} with port {_shown(port)}, VNI {_shown(vni)}")
         if mode == Mode.VXLAN and classic is None:
             continue
         macs = (classic.mac4, classic.mac6) if mode == Mode.VXLAN and classic else ("", "")
@@ -225,7 +251,7 @@ def _public(where: str, value: Any, version: int) -> str:
     try:
         seen, number = parse_address(value)
     except (ValueError, TypeError):
-        raise BadRecord(f"{where}: {str(value)[:60]!r} is no address") from None
+        raise BadRecord(f"{where}: {_shown(value)!r} is no address") from None
     top = number >> 24 if version == 4 else number >> 120
     if (
         seen != version
@@ -235,7 +261,12 @@ def _public(where: str, value: Any, version: int) -> str:
         raise BadRecord(f"{where}: {value[:60]} is no node's IPv{version} address")
     if version == 6 and number in (0, 1):
         raise BadRecord(f"{where}: {value} is no node's address")
-    return str(value)
+    return format_address(version, number)
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of anything, for a message."""
+    return ascii(str(value)[:40])[1:-1]
 
 
 def _word(value: Any) -> str:
@@ -243,12 +274,13 @@ def _word(value: Any) -> str:
 
 
 def _load_object(value: str) -> dict[str, Any]:
-    if len(value) > SIZE_LIMIT:
-        raise BadRecord(f"{len(value)} bytes are too many for a node's record")
+    size = len(value.encode(errors="replace"))
+    if size > SIZE_LIMIT:
+        raise BadRecord(f"{size} bytes are too many for a node's record")
     try:
         body = json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise BadRecord(f"no JSON: {error}") from error
+        raise BadRecord(f"no JSON: {str(error)[:100]}") from error
     if not isinstance(body, dict):
-        raise BadRecord(f"expected an object, came {value[:40]!r}")
+        raise BadRecord(f"expected an object, came {value[:40]!a}")
     return body

@@ -19,6 +19,7 @@ from overlay.flannel_form import OURS, BadRecord, dump_lease, lease_key, parse_l
 from overlay.lease_keys import Keys
 from overlay.lease_table import RESERVED, LeaseTable, is_reserved
 from overlay.net_conf import NetConf, Pool, parse_net_conf
+from overlay.offers import with_known_macs
 from overlay.record import NodeRecord
 from overlay.registry import Changed, NodeFollower, Nodes
 from overlay.subnet import Subnet
@@ -179,30 +180,25 @@ class KeyValueRegistry:
             self._refuse_foreign(wanted.key, wanted, table)
             return self._write(replace(wanted, key=wanted.key or lease_key(wanted.subnets)), table)
         conf = self._parse_config(table.config)
-        found = self._find_own(wanted, previous, table, conf)
+        before = self._find_own(wanted, table, conf)
+        found = before.subnets if before else self._find_free(previous, table, conf)
         if not found:
             found = tuple(self._choose(conf.pool(version), table, self._node) for version in conf.versions)
-        return self._write(replace(wanted, subnets=found, key=lease_key(found)), table)
+        kept = with_known_macs(wanted, before, self._node)
+        return self._write(replace(kept, subnets=found, key=lease_key(found)), table)
 
-    def _find_own(
-        self, wanted: NodeRecord, previous: Sequence[str], table: LeaseTable, conf: NetConf
-    ) -> tuple[Subnet, ...]:
-        """Find a lease that was this node's: by its name, by a flanneld's address, by its own file."""
-        usable = {one.key: one for one in table.records()[0]}
-        for record in usable.values():
-            is_block = record.extras.get("Of")
-            if record.node == self._node and not is_block and _fits(record.subnets, conf):
-                return record.subnets
-        for record in usable.values():
-            is_ours = (
-                not record.node and wanted.public4 == record.public4 and wanted.public6 == record.public6
-            )
-            if is_ours and _fits(record.subnets, conf):
-                return record.subnets
-        for name in previous:
-            if name not in usable and name not in table.owned and _fits(_subnets_of(name), conf):
-                return _subnets_of(name)
-        return ()
+    def _find_own(self, wanted: NodeRecord, table: LeaseTable, conf: NetConf) -> NodeRecord | None:
+        """Find a lease that is this node's: by its name, or by the address that a flanneld wrote."""
+        usable = [one for one in table.records()[0] if _fits(one.subnets, conf)]
+        named = (one for one in usable if one.node == self._node and not one.extras.get("Of"))
+        flannels = (one for one in usable if not one.node and _has_address(one, wanted))
+        return next(named, None) or next(flannels, None)
+
+    def _find_free(self, previous: Sequence[str], table: LeaseTable, conf: NetConf) -> tuple[Subnet, ...]:
+        """Find a lease that this node's own file remembers, if nobody has it."""
+        taken = set(table.names())
+        fitting = (_subnets_of(name) for name in previous if name not in taken)
+        return next((one for one in fitting if _fits(one, conf)), ())
 
     def _choose(self, pool: Pool, table: LeaseTable, seed: str) -> Subnet:
         """Return a free subnet. Raises NoLease with numbers and holders."""
@@ -246,7 +242,12 @@ class KeyValueRegistry:
         return replace(record, created=owned.created if owned else 0)
 
     def _lease_for(self, key: str, seen: Item | None) -> int:
-        """Return the id of a lease's TTL: the one it has, if it lives, else a new one."""
+        """Return the id of a lease's TTL: the one it has, if it lives, else a new one; 0 for none.
+
+        A lease that somebody has put there without an end is flannel's reservation, and stays one.
+        """
+        if seen is not None and not seen.lease:
+            return 0
         if key not in self._leases:
             known = seen.lease if seen is not None else 0
             if known:
@@ -327,7 +328,7 @@ class _Follower:
             self._of_node = {}
             for record in records:
                 self._of_node.setdefault(record.node, set()).add(record.key)
-            return Nodes(records, refused)
+            return Nodes(records, refused, self._table.unpublished(self._table.names()))
         return self._changed(found) if found else None
 
     def close(self) -> None:
@@ -341,7 +342,7 @@ class _Follower:
         for record in records.values():
             if isinstance(record, NodeRecord):
                 self._of_node.setdefault(record.node, set()).add(record.key)
-        return Changed(records, net_conf=config)
+        return Changed(records, net_conf=config, unpublished=self._table.unpublished(leases))
 
 
 def _candidates(seed: str, size: int) -> Iterator[int]:

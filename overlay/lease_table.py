@@ -56,6 +56,10 @@ class LeaseTable:
         """Return the keys of all leases."""
         return sorted(self.leases.keys() | self.owned.keys())
 
+    def unpublished(self, names: Iterable[str]) -> frozenset[str]:
+        """Return those of some leases that have an owner, but ended or were revoked as flannel's."""
+        return frozenset(one for one in names if one in self.owned and one not in self.leases)
+
     def record(self, lease: str) -> NodeRecord | Refused | None:
         """Return what stands for a lease; None if nothing does, or if it is reserved."""
         item, owner = self.leases.get(lease), self.owned.get(lease)

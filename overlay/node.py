@@ -14,9 +14,8 @@ import logging
 import selectors
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from random import Random
 from threading import Condition, RLock
 
@@ -27,26 +26,29 @@ from linuxnet.netlink import Netlink
 from linuxnet.numbers import OVERLAY_PROTOCOL
 from overlay.conditions import Conditions
 from overlay.correspondents import Asked, Grown, Inbox, Leased, Letter, Reader, Trouble, Writer
-from overlay.errors import NotConfigured
+from overlay.devices import remove_devices
+from overlay.errors import NoLease, Stolen
 from overlay.figures import Figures
 from overlay.net_conf import NetConf
-from overlay.offers import GRACE, configured_offer, is_same_way, may_drop_old
-from overlay.opening import open_key_value, open_registry, read_boot_id, registry_hosts
+from overlay.offers import GRACE
+from overlay.opening import open_configured, read_boot_id, registry_hosts
+from overlay.passage import close_passage, open_passage
 from overlay.peers import Peers
-from overlay.place import Place
+from overlay.place import UNPLACED
 from overlay.record import NodeRecord
-from overlay.registry import Changed, Nodes, Registry
+from overlay.registry import Changed, Nodes
 from overlay.settings import OverlaySettings
-from overlay.standing import Standing, boundaries, draft_record, drop_old_devices, stand
-from overlay.state import State, load_state, save_state
+from overlay.standing import boundaries, drop_old_devices
+from overlay.state import load_state, save_state
 from overlay.subnet import Subnet
-from overlay.subnet_env import SubnetEnv, parse_subnet_env, write_subnet_env
+from overlay.tenancy import Tenancy
 from overlay.timers import Timers
 
 DEBOUNCE = 0.02  # seconds; a storm of records is programmed as one
 SETTLE = 0.1  # seconds from a change of the kernel by others to the full pass that mends it
 LEAST_BETWEEN = 1.0  # seconds between two full passes that others caused
 SAVE_AFTER = 1.0  # seconds; the snapshot is written at most so often
+SAVE_SHARE = 0.02  # of the time that writing it may take: with 5,000 nodes it is every few seconds
 RETRY = 1.0  # seconds after the kernel refused to be looked at
 WAIT = 5.0  # seconds; the loop looks around at least so often
 
@@ -72,21 +74,23 @@ class OverlayNode:
         self.figures = Figures()
         self.lock = RLock()  # held while the loop works; who asks for a status takes it
         self.changed = Condition(self.lock)  # told after each turn of the loop
-        self.conf: NetConf | None = None
-        self.standing: Standing | None = None
-        self.own: NodeRecord | None = None
-        self.blocks: tuple[NodeRecord, ...] = ()
-        self.is_leased = False
-        self._has_seen_all = False
-        self._boot = read_boot_id()
+        boot = read_boot_id()
+        self.tenancy = Tenancy(settings, self.conditions, boot)
         self._pods_in = pods_in
         self._random = random or Random()
         self._inbox = Inbox()
         self._timers = Timers()
+        opener = partial(open_configured, settings, boot)
+        self._open = opener
+        self._reader = Reader(opener, self._inbox, self._random)
+        self._writer = Writer(opener, self._inbox, self._random)
         self._arrivals: list[float] = []
         self._last_pass = 0.0
         self._is_stopped = False
-        self._draft: NodeRecord | None = None
+        self._has_left = False
+        self._has_seen_all = False  # the registry, in this life of the agent; before that nothing is deleted
+        self._save_pause = SAVE_AFTER
+        self._claimed: NodeRecord | None = None
 
     @property
     def peers(self) -> Peers:
@@ -96,7 +100,7 @@ class OverlayNode:
     @property
     def is_ready(self) -> bool:
         """Tell whether pods may come: there is a lease, and the kernel is programmed."""
-        return self.standing is not None and self._last_pass > 0
+        return self.tenancy.standing is not None and self._last_pass > 0
 
     def stop(self) -> None:
         """End the loop; from any thread, or a signal handler. What is in the kernel stays."""
@@ -116,25 +120,42 @@ class OverlayNode:
         """Have one more block claimed, of a family; from any thread."""
         self._writer.grow(version)
 
+    def leave(self, *, force: bool = False) -> None:
+        """Give the lease back, take everything away, and end; from any thread but the loop's.
+
+        Raises:
+            Stolen: pods live on this node, unless `force`.
+            StoreUnavailable, StoreRefused: the lease could not be given back; nothing has changed.
+        """
+        with self.lock:
+            subnets, own = self.tenancy.subnets, self.tenancy.own
+            if not force and subnets and (pods := self._pods_in(subnets)):
+                raise Stolen(f"{pods} pods have addresses of this node's subnets; --force leaves them behind")
+            self._writer.stop()
+            registry = self._open()
+            for record in (*self.tenancy.blocks, *((own,) if own else ())):
+                with suppress(NoLease):  # somebody has released it for us
+                    registry.release(record.key, force=True)
+            registry.close()
+            self._clear()
+        self.stop()
+
     def run(self) -> None:
         """Serve until stopped."""
         self._netlink = Netlink()
         self._monitor = Monitor(OVERLAY_PROTOCOL)
         self._peers = Peers(self.settings, self._netlink, self.conditions)
-        opener = partial(_open, self.settings, self._boot)
-        self._reader = Reader(opener, self._inbox, self._random)
-        self._writer = Writer(opener, self._inbox, self._random)
         try:
             self._recall()
             self._reader.start()
             self._writer.start()
             self._loop()
         finally:
-            self._inbox.put(None)
             self._reader.stop()
             self._writer.stop()
             with self.lock:
-                self._save()
+                if not self._has_left:
+                    self._save()
                 self._peers.close()
             self._monitor.close()
             self._netlink.close()
@@ -176,30 +197,29 @@ class OverlayNode:
         """Do what is due, the whole before parts."""
         for name, act in (
             ("place", self._place_again), ("full", self._reconcile), ("resync", self._reconcile),
-            ("partial", self._refresh), ("drop", self._drop_old), ("save", self._save),
+            ("partial", self._refresh), ("drop", self._drop_old), ("passage", self._open_passage),
+            ("save", self._save),
         ):  # fmt: skip
             if self._timers.is_due(name, now):
                 try:
                     act()
                 except (KernelError, MissingTool, Busy) as error:
-                    self.conditions.tell("KernelRefuses", str(error))
+                    self.conditions.tell("KernelRefuses", str(error), about=name)
                     self._timers.set_if_unset(name, now + RETRY)
                 else:
-                    self.conditions.tell("KernelRefuses", "")
-        for key in self._peers.programmer.due(now):
-            self._peers.dirty.add(key)
+                    self.conditions.tell("KernelRefuses", "", about=name)
+        self._peers.dirty.update(self._peers.programmer.due(now))
 
     def _recall(self) -> None:
         """Begin with what is remembered: the kernel is right before the registry is there."""
         state, trouble = load_state(self.settings.folder)
         self.conditions.tell("StateDamaged", trouble)
-        self.conf, self.own, self.blocks = state.net_conf, state.own, state.blocks
+        self.tenancy.recall(state)
         self._peers.set_all(state.records, ())
-        if self.conf is None or self.own is None:
-            return
-        with self.lock:
-            self._timers.set("place", 0.0)
-            self._work(time.monotonic())
+        if state.net_conf is not None and state.own is not None:
+            with self.lock:
+                self._timers.set("place", 0.0)
+                self._work(time.monotonic())
 
     def _heed(self, changed: Kinds, now: float) -> None:
         """Take what others changed in the kernel."""
@@ -217,219 +237,169 @@ class OverlayNode:
                 if name == "Quarantined" and message:
                     self._begin_anew_if_empty()
             case NetConf():
-                if letter != self.conf:
-                    self.conf = letter
+                is_other, self.tenancy.conf = letter != self.tenancy.conf, letter
+                if is_other or self.tenancy.standing is None:
                     self._timers.set("place", 0.0)
-                elif self.standing is None:
-                    self._timers.set_if_unset("place", now)
             case Leased(record):
-                self._take_lease(record)
+                log.info("this node's lease: %s", record.key)
+                is_new = self.tenancy.take(record)
+                self._peers.programmer.may_delete = self._has_seen_all
+                self._timers.set("place" if is_new or self.tenancy.standing is None else "full", 0.0)
+                self._timers.set("save", 0.0)
             case Grown(record):
-                self.blocks = (*(one for one in self.blocks if one.key != record.key), record)
+                self.tenancy.add_block(record)
                 self._timers.set("place", 0.0)
-                self._timers.set_if_unset("save", now)
-            case Nodes(records, refused):
-                self._find_blocks(records)
+                self._timers.set("save", 0.0)
+            case Nodes(records, refused, unpublished):
+                self.tenancy.find_blocks(records)
+                self._publish_again(unpublished)
                 self._peers.set_all(records, refused)
                 self._has_seen_all = True
-                self._peers.programmer.may_delete = self.is_leased
+                self._peers.programmer.may_delete = self.tenancy.is_leased
                 self._timers.set("full", 0.0)
-                self._timers.set_if_unset("save", now + SAVE_AFTER)
-                self._timers.set_if_unset("drop", now + GRACE)
-            case Changed(records):
+                self._after_news(now)
+            case Changed(records, unpublished=unpublished):
+                self._publish_again(unpublished)
                 self._peers.change(records)
                 self._arrivals.append(now)
-                self._timers.set_if_unset("save", now + SAVE_AFTER)
-                self._timers.set_if_unset("drop", now + GRACE)
+                self._after_news(now)
             case Asked(what, seconds):
                 self.figures.asked(what, seconds)
 
-    def _take_lease(self, record: NodeRecord) -> None:
-        """Take the lease as the registry has it now."""
-        is_new = self.own is None or self.own.subnets != record.subnets
-        self.own, self.is_leased = (
-            replace(record, offers=self.own.offers if self.own else record.offers),
-            True,
-        )
-        self._peers.programmer.may_delete = self._has_seen_all
-        log.info("this node's lease: %s", record.key)
-        self._timers.set("place" if is_new or self.standing is None else "full", 0.0)
-        self._timers.set_if_unset("save", 0.0)
+    def _after_news(self, now: float) -> None:
+        self._timers.set_if_unset("save", now + self._save_pause)
+        self._timers.set_if_unset("drop", now + GRACE)
+
+    def _publish_again(self, unpublished: frozenset[str]) -> None:
+        """Write our lease anew if somebody has revoked it: flannel's nodes have dropped us."""
+        own = self.tenancy.own
+        if own is not None and self.tenancy.is_leased and own.key in unpublished:
+            log.warning("lease %s was revoked or has ended while its node lives: it is renewed", own.key)
+            self._writer.publish(own)
 
     def _place_again(self) -> None:
         """Look where the node stands; what has changed is made so, and told."""
-        if self.conf is None:
+        tenancy = self.tenancy
+        if tenancy.conf is None:
             return
-        targets = [*registry_hosts(self.settings), *self._addresses_of_others()]
-        record, uplinks = draft_record(
-            self._netlink, self.settings, self.conf, boot=self._boot, targets=targets, before=self.own
-        )
-        said = "" if record else "no link with an address leads to other nodes; see [overlay] interface"
-        self.conditions.tell("NoUplink", said)
+        record, uplinks = tenancy.draft(self._netlink, self._targets())
         if record is None:
             return
-        if self.own is None or not self.is_leased:
-            self._claim(record)
-        if self.own is None:
+        if not tenancy.is_leased and record != self._claimed:
+            self._claimed = record
+            self._writer.claim(record, tenancy.remembered())
+        if tenancy.own is None:
             return
-        standing = stand(self._netlink, self.settings, self.conf, record, uplinks, self.blocks)
-        for name in ("TunnelRefused", "Forwarding"):
-            self.conditions.tell(
-                name, "; ".join(message for one, message in standing.troubles if one == name)
-            )
-        is_other = self.standing is None or standing.place != self.standing.place
-        if self.standing is not None and _addresses(standing.place) != _addresses(self.standing.place):
+        before = tenancy.own
+        is_other_place, is_other_record = tenancy.settle(self._netlink, record, uplinks)
+        if before is not None and (before.public4, before.public6) != (record.public4, record.public6):
             self._reader.reconnect()
             self._writer.reconnect()
-        has_news = standing.record != self.own
-        self.standing, self.own = standing, standing.record
-        if has_news and self.is_leased:
-            self._writer.publish(standing.record)
-        if is_other:
-            self._settle_in(standing)
-        self._write_subnet_env()
+        if is_other_record and tenancy.is_leased:
+            self._writer.publish(tenancy.own)
+        if is_other_place:
+            self._move_in()
 
-    def _settle_in(self, standing: Standing) -> None:
-        assert self.conf is not None
+    def _move_in(self) -> None:
+        """Have everything follow the place where the node stands now."""
+        standing, conf = self.tenancy.standing, self.tenancy.conf
+        assert standing is not None and conf is not None
         self._peers.set_place(standing.place)
-        self._peers.programmer.guarding.boundaries = boundaries(self.conf, self.settings, standing.place)
-        tunnels = {one.address: one.version for one in standing.record.subnets}
+        self._peers.programmer.guarding.boundaries = boundaries(conf, self.settings, standing.place)
         publics = {version: one.address for version, one in standing.place.uplinks.items()}
         failed = self._peers.heartbeats.listen(
-            {version: address for address, version in tunnels.items()},
+            {one.version: one.address for one in standing.record.subnets},
             publics if standing.place.is_direct else {},
         )
         self.conditions.tell("NoProbes", "; ".join(failed))
         self._reconcile()
         self._timers.set("drop", time.monotonic() + GRACE)
 
-    def _claim(self, record: NodeRecord) -> None:
-        """Have the lease claimed, or taken up, once for each record we would have."""
-        if record != self._draft:
-            self._draft = record
-            self._writer.claim(record, self._previous())
-
-    def _previous(self) -> list[str]:
-        """Return the lease that subnet.env remembers: a flanneld's, or ours before the state was lost."""
-        try:
-            content = parse_subnet_env(Path(self.settings.subnet_env).read_text())
-        except (OSError, ValueError):  # the first start
-            return []
-        first = {one.version: one for one in reversed(content.subnets)}
-        return ["&".join(f"{one.address}-{one.length}" for _, one in sorted(first.items()))]
-
     def _begin_anew_if_empty(self) -> None:
         """Leave a subnet that is another's now, if no pod of ours lives on it."""
-        if self.own is None or not self.own.subnets or self._pods_in(self.own.subnets):
+        own = self.tenancy.own
+        if own is None or not own.subnets or self._pods_in(own.subnets):
             return
-        log.warning(
-            "lease %s is another node's now and no pod lives on it: a new one is claimed", self.own.key
-        )
-        self.own, self.standing, self.is_leased, self._draft = None, None, False, None
+        log.warning("lease %s is another's now and no pod lives on it: a new one is claimed", own.key)
+        self.tenancy.abandon()
+        self._claimed = None
         self._timers.set("place", 0.0)
 
-    def _find_blocks(self, records: tuple[NodeRecord, ...]) -> None:
-        """Take up this node's further leases from the registry."""
-        if self.own is not None:
-            mine = [
-                one for one in records if one.node and one.node == self.own.node and one.key != self.own.key
-            ]
-            self.blocks = tuple(mine)
-
     def _refresh(self) -> None:
-        now = time.monotonic()
-        if self.standing is None:
+        if self.tenancy.standing is None:
             return
-        self.figures.changes += self._peers.refresh(now)
-        self.figures.passes["partial"] += 1
-        self._ignore_own_changes()
+        self.figures.changes += self._peers.refresh(time.monotonic())
+        self._note_pass("partial")
+
+    def _reconcile(self) -> None:
+        now = time.monotonic()
+        self._timers.put_off("resync", now + self.settings.resync_interval * self._random.uniform(0.9, 1.1))
+        if self.tenancy.standing is None:
+            return
+        self._timers.set_if_unset("passage", now)
+        self.figures.changes += self._peers.reconcile(now)
+        self._last_pass = time.monotonic()
+        self._note_pass("full")
+
+    def _note_pass(self, kind: str) -> None:
+        """Count a pass; what our own work has caused is no news, but for what only others do."""
+        self.figures.passes[kind] += 1
         done = time.monotonic()
         for arrived in self._arrivals:
             self.figures.convergence.add(done - arrived)
         self._arrivals.clear()
-
-    def _reconcile(self) -> None:
-        now = time.monotonic()
-        self._timers.set("resync", now + self.settings.resync_interval * self._random.uniform(0.9, 1.1))
-        if self.standing is None:
-            return
-        self.figures.changes += self._peers.reconcile(now)
-        self.figures.passes["full"] += 1
-        self._last_pass = time.monotonic()
-        self._ignore_own_changes()
-        self._arrivals.clear()
-
-    def _ignore_own_changes(self) -> None:
-        """Take what our own work has caused from the monitor, but for what only others do."""
         if self._monitor.read() & (Kinds.LINK | Kinds.ADDRESS):
-            self._timers.set_if_unset("place", time.monotonic() + DEBOUNCE)
+            self._timers.set_if_unset("place", done + DEBOUNCE)
+
+    def _open_passage(self) -> None:
+        if self.tenancy.conf is not None:
+            self.conditions.tell("ForwardBlocked", "; ".join(open_passage(self.tenancy.conf.networks)))
 
     def _drop_old(self) -> None:
         """End a change of mode, port or VNI: what nobody uses any more goes."""
-        if self.conf is None or self.own is None or self.standing is None or not self.is_leased:
+        own = self.tenancy.end_of_change(self._peers.others())
+        if own is None or self.tenancy.standing is None:
             return
-        first = self.own.offers[0]
-        wanted = configured_offer(self.conf, first.mac4, first.mac6)
-        if not is_same_way(first, wanted) or not may_drop_old(wanted, self._peers.others()):
+        if own == self.tenancy.own:
+            drop_old_devices(self._netlink, self.tenancy.standing.place)
             return
-        if len(self.own.offers) > 1:
-            self.own = replace(self.own, offers=self.own.offers[:1])
-            self._writer.publish(self.own)
-            self._timers.set("place", time.monotonic() + GRACE)
-            self._timers.set("drop", time.monotonic() + 2 * GRACE)
-        else:
-            drop_old_devices(self._netlink, self.standing.place)
-
-    def _write_subnet_env(self) -> None:
-        if self.standing is None or self.conf is None:
-            return
-        content = SubnetEnv(
-            self.conf.networks, self.standing.place.subnets, self.standing.mtu, self.settings.masquerade
-        )
-        try:
-            write_subnet_env(Path(self.settings.subnet_env), content)
-        except OSError as error:
-            said = f"{self.settings.subnet_env} cannot be written, CNI plugins read it: {error.strerror}"
-            self.conditions.tell("NoSubnetEnv", said)
-        else:
-            self.conditions.tell("NoSubnetEnv", "")
+        self.tenancy.own = own
+        self._writer.publish(own)
+        self._timers.set("place", time.monotonic() + GRACE)
+        self._timers.set("drop", time.monotonic() + 2 * GRACE)
 
     def _save(self) -> None:
-        state = State(self.conf, self.own, self.blocks, tuple(self._peers.records.values()))
+        started = time.monotonic()
         try:
-            save_state(self.settings.folder, state)
+            save_state(self.settings.folder, self.tenancy.state(self._peers.records.values()))
         except OSError as error:
             self.conditions.tell("NotSaved", f"{self.settings.state}: {error.strerror}")
         else:
             self.conditions.tell("NotSaved", "")
+        self._save_pause = max(SAVE_AFTER, (time.monotonic() - started) / SAVE_SHARE)
 
-    def _addresses_of_others(self) -> list[str]:
-        """Return a few other nodes' addresses: the way to them is the way to all."""
-        found = []
+    def _clear(self) -> None:
+        """Take away what was made in the kernel and in files."""
+        self._has_left = True
+        programmer = self._peers.programmer
+        self._peers.set_all((), ())
+        self._peers.set_place(UNPLACED)
+        programmer.may_delete, programmer.guarding.boundaries = True, None
+        self._peers.reconcile(time.monotonic())
+        programmer.guarding.guard.remove()
+        remove_devices(self._netlink, ())
+        if self.tenancy.conf is not None:
+            close_passage(self.tenancy.conf.networks)
+        self.tenancy.forget_files()
+        self.tenancy.abandon()
+        self.conditions.tell("Left", "this node has left the network; the agent joins again when it starts")
+
+    def _targets(self) -> list[str]:
+        """Return addresses that lie where the other nodes do: the way to a few is the way to all."""
+        own, found = self.tenancy.own, registry_hosts(self.settings)
         for record in self._peers.records.values():
-            if self.own is None or record.node != self.own.node:
+            if own is None or record.node != own.node:
                 found += [one for one in (record.public4, record.public6) if one]
             if len(found) >= 6:
                 break
         return found
-
-
-def _addresses(place: Place) -> dict[int, str]:
-    return {version: one.address for version, one in place.uplinks.items()}
-
-
-def _open(settings: OverlaySettings, boot: str) -> Registry:
-    """Open the registry; one without a configuration is given that of the file, if there is one."""
-    registry = open_registry(settings, boot)
-    if settings.net_conf and not settings.registry.startswith("kubernetes"):
-        keyed = open_key_value(settings, boot)
-        try:
-            keyed.net_conf()
-        except NotConfigured as error:
-            try:
-                keyed.configure(Path(settings.net_conf).read_text())
-            except OSError as missing:
-                raise NotConfigured(f"{error}; {settings.net_conf}: {missing.strerror}") from missing
-        finally:
-            keyed.close()
-    return registry

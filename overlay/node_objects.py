@@ -21,6 +21,7 @@ from overlay.kubernetes_node import Node, applied, left_over, parse_node, slim, 
 from overlay.net_conf import NetConf
 from overlay.net_conf_file import NetConfFile
 from overlay.node_following import NODES, NodeObjectsFollower, as_nodes, read_item
+from overlay.offers import with_known_macs
 from overlay.record import WIRE_VERSION, NodeRecord
 from overlay.registry import Nodes
 from overlay.subnet import Subnet
@@ -81,7 +82,8 @@ class KubernetesRegistry:
         def decide(node: Node) -> NodeRecord:
             subnets = self._subnets(node, config)
             self._refuse_others(node, wanted.subnets, subnets)
-            return replace(wanted, subnets=subnets)
+            before = node.record(self._prefix)
+            return replace(with_known_macs(wanted, before, self._node), subnets=subnets)
 
         absent = f"there is no Node {self._node}: does the kubelet run, and is that the name it registers?"
         return self._write(decide, NoLease(absent))

@@ -7,12 +7,33 @@ over one by one, and nothing is lost.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 from overlay.net_conf import NetConf
 from overlay.record import Mode, NodeRecord, Offer
 
 GRACE = 10.0  # seconds after which everybody has seen what everybody offers
+
+
+def vtep_mac(node: str, outer: int) -> str:
+    """Return the MAC that a node's VTEP has for good: a local address made of the node's name."""
+    digest = hashlib.sha256(f"{node} {outer}".encode()).digest()
+    return bytes([digest[0] & 0xFC | 0x02, *digest[1:6]]).hex(":")
+
+
+def with_known_macs(wanted: NodeRecord, before: NodeRecord | None, node: str) -> NodeRecord:
+    """Return a record with the MACs its lease has had, where those wanted are only made of the name.
+
+    A flanneld's device goes with a reboot, and its random MAC is known from the lease alone: flannel's nodes,
+    which would keep a dead entry of it for ever, need not learn another.
+    """
+    known = before.offer(Mode.VXLAN) if before else None
+    if known is None:
+        return wanted
+    offers = tuple(_with_macs(one, known, node) if one.mode is Mode.VXLAN else one for one in wanted.offers)
+    return replace(wanted, offers=offers)
 
 
 def configured_offer(conf: NetConf, mac4: str, mac6: str) -> Offer:
@@ -43,3 +64,9 @@ def may_drop_old(wanted: Offer, others: Iterable[NodeRecord]) -> bool:
 def is_same_way(one: Offer, other: Offer) -> bool:
     """Tell whether two offers are spoken to by the same device; MACs are the receiver's business."""
     return (one.mode, one.port, one.vni) == (other.mode, other.port, other.vni)
+
+
+def _with_macs(offer: Offer, known: Offer, node: str) -> Offer:
+    mac4 = known.mac4 if known.mac4 and offer.mac4 == vtep_mac(node, 4) else offer.mac4
+    mac6 = known.mac6 if known.mac6 and offer.mac6 == vtep_mac(node, 6) else offer.mac6
+    return replace(offer, mac4=mac4, mac6=mac6)

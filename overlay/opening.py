@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cluster_store.opening import StoreOptions, open_store, prefix_of
+from overlay.errors import NotConfigured
 from overlay.key_value import KeyValueRegistry
 from overlay.lease_keys import Keys
 from overlay.registry import Registry
@@ -36,6 +37,25 @@ def open_key_value(settings: OverlaySettings, boot: str) -> KeyValueRegistry:
     store = open_store(settings.registry, options)
     prefix = prefix_of(settings.registry) or settings.prefix.rstrip("/")
     return KeyValueRegistry(store, settings.node_name, boot, Keys(prefix))
+
+
+def open_configured(settings: OverlaySettings, boot: str) -> Registry:
+    """Return the registry; one without a configuration is given the file's, if there is one.
+
+    Raises:
+        StoreRefused, StoreUnavailable: it cannot be used, or asked.
+        NotConfigured: it has no configuration, and the file cannot be read or is none.
+    """
+    registry = open_registry(settings, boot)
+    if settings.net_conf and isinstance(registry, KeyValueRegistry):
+        try:
+            registry.net_conf()
+        except NotConfigured as error:
+            try:
+                registry.configure(Path(settings.net_conf).read_text())
+            except OSError as missing:
+                raise NotConfigured(f"{error}; {settings.net_conf}: {missing.strerror}") from missing
+    return registry
 
 
 def read_boot_id() -> str:

@@ -70,7 +70,7 @@ class PathSearch:
         self._failed = 0
         self._high = self.size - 1
         if not self._low:
-            self._low = self.least
+            self._low = min(self.least, self.full)
             if self.least < self.mtu <= self._high:  # what worked last time is a good guess
                 self.size = self.mtu
                 return False

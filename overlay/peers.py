@@ -84,6 +84,8 @@ class Peers:
         tunnels = {one.index for one in self.place.tunnels.values()}
         tunnels.update(own_devices(self._netlink).values())
         changes = self.programmer.reconcile(self.admission, now, tunnels)
+        for key, version in [one for one in self.heartbeats.peers if one[0] not in self.admission.admitted]:
+            self.heartbeats.drop_peer((key, version))
         self._ask(self.admission.admitted, now)
         self._tell_troubles()
         return changes
@@ -161,8 +163,6 @@ class Peers:
                 trial = public if self.place.is_direct and self._is_on_link(key, version) else ""
                 full = min(way.tunnel.mtu, told)
                 self.heartbeats.set_peer((key, version), subnets[0].address, full, trial, now)
-        for target in [one for one in self.heartbeats.peers if one[0] not in self.admission.admitted]:
-            self.heartbeats.drop_peer(target)
 
 
 def modes(record: NodeRecord) -> list[Mode]:

@@ -24,10 +24,14 @@ class Refused:
 
 @dataclass(frozen=True)
 class Nodes:
-    """Every record there is, whole. `refused`: those that could not be read."""
+    """Every record there is, whole. `refused`: those that could not be read.
+
+    `unpublished`: leases that have an owner, and have ended for who reads flannel's keys alone.
+    """
 
     records: tuple[NodeRecord, ...]
     refused: tuple[Refused, ...] = ()
+    unpublished: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Changed:
 
     records: dict[str, NodeRecord | Refused | None]
     net_conf: bool = False  # the network's configuration has, too
+    unpublished: frozenset[str] = frozenset()  # as in `Nodes`, of these records
 
 
 class NodeFollower(Protocol):

@@ -18,14 +18,14 @@ ANSWER_WITHIN = 2.0  # seconds; a probe's whole time
 def status(node: OverlayNode) -> JsonObject:
     """Return how this node stands: lease, tunnels, peers, conditions."""
     with node.lock:
-        if node.standing is None:
+        if node.tenancy.standing is None:
             return {"node": node.settings.node_name, "ready": False, "conditions": node.conditions.as_json()}
-        place, own, peers = node.standing.place, node.own, node.peers
+        place, own, peers = node.tenancy.standing.place, node.tenancy.own, node.peers
         asked = peers.heartbeats.peers.values()
         return {
             "node": place.node,
             "ready": node.is_ready,
-            "leased": node.is_leased,
+            "leased": node.tenancy.is_leased,
             "lease": place.key,
             "subnets": [str(one) for one in place.subnets],
             "networks": [str(one) for one in place.networks],
@@ -35,7 +35,7 @@ def status(node: OverlayNode) -> JsonObject:
             "tunnels": [
                 _tunnel(place, name) for name in sorted({one.name for one in place.tunnels.values()})
             ],
-            "mtu": node.standing.mtu,
+            "mtu": node.tenancy.standing.mtu,
             "peers": {
                 "known": len(peers.others()) + len(peers.admission.refused),
                 "desired": len(peers.others()),
@@ -53,7 +53,7 @@ def status(node: OverlayNode) -> JsonObject:
 def peers(node: OverlayNode) -> list[JsonObject]:
     """Return the other nodes, one entry a lease, sorted by name."""
     with node.lock:
-        if node.standing is None:
+        if node.tenancy.standing is None:
             return []
         found = [_peer(node, record) for record in node.peers.others()]
         found += [

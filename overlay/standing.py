@@ -19,12 +19,11 @@ from overlay.devices import (
     offered_devices,
     own_devices,
     remove_devices,
-    vtep_mac,
     write_sysctl,
 )
 from overlay.mtu import inner_mtu
 from overlay.net_conf import NetConf
-from overlay.offers import configured_offer, offers_now
+from overlay.offers import configured_offer, offers_now, vtep_mac
 from overlay.place import Place, Tunnel, TunnelKey, Uplink
 from overlay.record import WIRE_VERSION, Mode, NodeRecord, Offer
 from overlay.settings import OverlaySettings
@@ -56,6 +55,7 @@ def draft_record(
     """Return what this node would tell of itself, and its uplinks; None if it has none."""
     own = set(own_devices(netlink).values())
     uplinks = find_uplinks(netlink, settings, targets, networks=conf.networks, own=own)
+    uplinks = _of_network(uplinks, conf, settings)
     if not uplinks:
         return None, uplinks
     macs = {outer: _mac(netlink, settings, conf, outer, before) for outer in uplinks}
@@ -136,6 +136,16 @@ def boundaries(conf: NetConf, settings: OverlaySettings, place: Place) -> Bounda
         plain=(*networks, *conf.no_masquerade, *settings.no_masquerade),
         masquerades=settings.masquerade,
     )
+
+
+def _of_network(uplinks: dict[int, Uplink], conf: NetConf, settings: OverlaySettings) -> dict[int, Uplink]:
+    """Leave out uplinks of a family that the network has not, as flannel does, unless it is all there is.
+
+    Who has named an address of that family wants it used.
+    """
+    named = {4: settings.public_ip, 6: settings.public_ipv6}
+    found = {outer: one for outer, one in uplinks.items() if outer in conf.versions or named[outer]}
+    return found or uplinks
 
 
 def _underlay(conf: NetConf, uplinks: dict[int, Uplink]) -> int:

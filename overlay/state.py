@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cni_spec.errors import CniError
-from overlay.flannel_form import BadRecord, dump_lease, lease_key, load_lease
+from overlay.flannel_form import BadRecord, dump_lease, load_value
 from overlay.net_conf import NetConf, parse_net_conf
 from overlay.record import NodeRecord
-from overlay.subnet import Subnet, parse_subnet
+from overlay.subnet import parse_subnet
 
 FILE = "snapshot.json"
 
@@ -92,9 +92,9 @@ def _entry(record: NodeRecord) -> list[object]:
 
 def _record(entry: object) -> NodeRecord:
     key, subnets, created, is_live, value = _list(entry)
-    parsed: tuple[Subnet, ...] = tuple(parse_subnet(str(one)) for one in _list(subnets))
-    record = load_lease(lease_key(parsed), str(value), created=int(str(created)))
-    return replace(record, key=str(key), is_live=bool(is_live))
+    parsed = tuple(parse_subnet(str(one)) for one in _list(subnets))
+    record = load_value(str(key), parsed, str(value), created=int(str(created)))
+    return replace(record, is_live=bool(is_live))
 
 
 def _list(value: object) -> list[object]:

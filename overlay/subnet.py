@@ -62,7 +62,7 @@ def parse_subnet(text: str) -> Subnet:
     """
     address, slash, tail = text.partition("/")
     version, value = parse_address(address)
-    if not slash or not (tail.isascii() and tail.isdigit() and int(tail) <= BITS[version]):
+    if not slash or not (tail.isascii() and tail.isdigit() and len(tail) < 4 and int(tail) <= BITS[version]):
         raise ValueError(f"{text[:60]!r} is no network: expected ADDRESS/LENGTH")
     length = int(tail)
     if value & (1 << BITS[version] - length) - 1:
@@ -73,6 +73,8 @@ def parse_subnet(text: str) -> Subnet:
 def enclosing(address: str, length: int) -> Subnet:
     """Return the network of a length that an address lies in. Raises ValueError."""
     version, value = parse_address(address)
+    if not 0 <= length <= BITS[version]:
+        raise ValueError(f"no network of IPv{version} has the length {length}")
     return Subnet(version, value >> BITS[version] - length << BITS[version] - length, length)
 
 

@@ -7,11 +7,14 @@ replaced as a whole: nobody reads half of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from overlay.subnet import Subnet, enclosing, parse_subnet
+from overlay.subnet import BITS, Subnet, enclosing, parse_address, parse_subnet
+
+LEAST_MTU, LARGEST_MTU = 68, 65535  # bytes; ETH_MIN_MTU and ETH_MAX_MTU in linux/if_ether.h
 
 
 @dataclass(frozen=True)
@@ -44,26 +47,20 @@ class SubnetEnv:
 
 def parse_subnet_env(text: str) -> SubnetEnv:
     """Read the file's text. Raises ValueError naming the line that is wrong or missing."""
-    said = dict(_pairs(text))
-    try:
-        networks = [
-            one
-            for name in ("FLANNEL_NETWORK", "FLANNEL_IPV6_NETWORK")
-            for one in _many(said.get(name, ""), parse_subnet)
-        ]
-        subnets = [one for name in _SUBNETS for one in _many(said.get(name, ""), _of_gateway)]
-        mtu = int(said["FLANNEL_MTU"])
-        ip_masq = {"true": True, "false": False}[said.get("FLANNEL_IPMASQ", "false")]
-    except KeyError as error:
-        raise ValueError(
-            f"FLANNEL_MTU is missing, or FLANNEL_IPMASQ is neither true nor false ({error})"
-        ) from None
+    said = _lines(text)
+    networks = [one for name in _NETWORKS if name in said for one in _read(said, name, _networks)]
+    subnets = [one for name in _SUBNETS if name in said for one in _read(said, name, _subnets)]
+    if "FLANNEL_MTU" not in said:
+        raise ValueError("the line FLANNEL_MTU is missing")
     if not networks or not subnets:
-        raise ValueError("FLANNEL_NETWORK and FLANNEL_SUBNET are missing, or those of IPv6")
-    return SubnetEnv(tuple(networks), tuple(subnets), mtu, ip_masq)
+        raise ValueError("the lines FLANNEL_NETWORK and FLANNEL_SUBNET are missing, or those of IPv6")
+    ip_masq = "FLANNEL_IPMASQ" in said and _read(said, "FLANNEL_IPMASQ", _switch)
+    return SubnetEnv(tuple(networks), tuple(subnets), _read(said, "FLANNEL_MTU", _mtu), ip_masq)
 
 
+_NETWORKS = ("FLANNEL_NETWORK", "FLANNEL_IPV6_NETWORK")
 _SUBNETS = ("FLANNEL_SUBNET", "FLANNEL_IPV6_SUBNET", "PODWIRE_BLOCKS", "PODWIRE_IPV6_BLOCKS")
+T = TypeVar("T")
 
 
 def write_subnet_env(path: Path, content: SubnetEnv) -> bool:
@@ -86,22 +83,50 @@ def _gateway(subnet: Subnet) -> str:
     return f"{subnet.nth(1)}/{subnet.length}"
 
 
+def _read(said: Mapping[str, tuple[int, str]], name: str, parse: Callable[[str], T]) -> T:
+    """Read the value of a line. Raises ValueError naming it."""
+    number, value = said[name]
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ValueError(f"line {number}, {name}: {error}") from None
+
+
+def _networks(text: str) -> list[Subnet]:
+    return [parse_subnet(part.strip()) for part in text.split(",") if part.strip()]
+
+
+def _subnets(text: str) -> list[Subnet]:
+    return [_of_gateway(part.strip()) for part in text.split(",") if part.strip()]
+
+
 def _of_gateway(text: str) -> Subnet:
     address, _, length = text.partition("/")
-    if not length.isdigit():
+    version, _ = parse_address(address)
+    if not (length.isascii() and length.isdigit() and int(length) <= BITS[version]):
         raise ValueError(f"{text[:60]!r} is no address with a length")
     return enclosing(address, int(length))
 
 
-def _many(text: str, parse: object) -> Iterable[Subnet]:
-    assert callable(parse)
-    return [parse(part.strip()) for part in text.split(",") if part.strip()]
+def _mtu(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and LEAST_MTU <= int(text[:6]) <= LARGEST_MTU):
+        raise ValueError(f"expected an MTU of {LEAST_MTU} to {LARGEST_MTU} bytes, came {text[:20]!r}")
+    return int(text)
 
 
-def _pairs(text: str) -> Iterable[tuple[str, str]]:
+def _switch(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"expected true or false, came {text[:20]!r}")
+    return text == "true"
+
+
+def _lines(text: str) -> dict[str, tuple[int, str]]:
+    """Return the number of its line and its value for each name."""
+    found = {}
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.lstrip().startswith("#"):
             name, equals, value = line.partition("=")
             if not equals:
                 raise ValueError(f"line {number} is no NAME=VALUE: {line[:60]!r}")
-            yield name.strip(), value.strip()
+            found[name.strip()] = number, value.strip()
+    return found

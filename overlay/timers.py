@@ -13,7 +13,11 @@ class Timers:
 
     def set(self, name: str, at: float) -> None:
         """Have something done at a moment, or before if it is to be so already."""
-        self._at[name] = min(at, self._at.get(name, math.inf)) if name != "resync" else at
+        self._at[name] = min(at, self._at.get(name, math.inf))
+
+    def put_off(self, name: str, at: float) -> None:
+        """Have something done at a moment, and not before."""
+        self._at[name] = at
 
     def set_if_unset(self, name: str, at: float) -> None:
         """Have something done at a moment, unless it has one."""

@@ -53,7 +53,7 @@ class NexthopNumbers:
     def learn(self, entries: Mapping[tuple[object, ...], Entry]) -> None:
         """Take the numbers that routes of ours have, so that a new agent goes on with an old one's."""
         for entry in entries.values():
-            if isinstance(entry, RouteEntry) and entry.nexthop and entry.nexthop not in self._used:
+            if isinstance(entry, RouteEntry) and self._is_free(entry.nexthop):
                 version = 4 if entry.family == socket.AF_INET else 6
                 self._take(Subnet(version, int.from_bytes(entry.dst, "big"), entry.length), entry.nexthop)
 
@@ -72,6 +72,10 @@ class NexthopNumbers:
         number = self._numbers.pop(subnet, None)
         if number is not None:
             self._used.pop(number, None)
+
+    def _is_free(self, number: int) -> bool:
+        """Tell whether a number is ours to give: another program's nexthop must not be written over."""
+        return number >> NEXTHOP_BITS == NEXTHOP_BASE >> NEXTHOP_BITS and number not in self._used
 
     def _take(self, subnet: Subnet, number: int) -> int:
         if subnet not in self._numbers:

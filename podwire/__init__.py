@@ -11,6 +11,7 @@
     doctor/            what this machine has and lacks
     ipam_commands.py   `podwire ipam`
     samples/           configuration lists to begin with
+    lab/               several nodes on one machine, to try things on and to break
     demo/              a small world of namespaces to try things in
 
 Imports every room; no room imports it.

@@ -56,7 +56,8 @@ def _explain_one(
 ) -> tuple[Explanation, Result | None]:
     remarks: list[str] = []
     call = _call(network, entry, target, before, kernel, remarks.append)
-    commands = tuple(str(op) for op in load_plugin(entry.type).explain(call))
+    plugin, call = load_plugin(entry.type).resolve(call)
+    commands = tuple(str(op) for op in plugin.explain(call))
     after = before
     if ipam_type(call.config.ipam):
         after = _predict(call)

@@ -29,6 +29,7 @@ COMMANDS = {
     "agent": "podwire.commands.agent",
     "top": "podwire.commands.top",
     "overlay": "podwire.commands.overlay",
+    "lab": "podwire.commands.lab",
 }
 
 

@@ -20,7 +20,9 @@ from tests.ways import FOLDER, PROCESS, SOCKET, WAYS, running_agent, write_launc
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000  # linux/sched.h
 MS_REC, MS_PRIVATE = 0x4000, 1 << 18  # linux/mount.h
-PRIVATE_FOLDERS = ("/run/netns", "/run/podwire", "/run/cni", "/var/lib/cni", "/var/lib/podwire", "/etc/cni")
+PRIVATE_FOLDERS = (
+    "/run/netns", "/run/podwire", "/run/cni", "/run/flannel", "/var/lib/cni", "/var/lib/podwire", "/etc/cni",
+)  # fmt: skip
 
 libc = ctypes.CDLL(None, use_errno=True)
 

@@ -53,6 +53,7 @@ class BridgeConfig(NetworkConfig):
     is_gateway: bool = Field(False, alias="isGateway")  # the bridge has the gateway's address
     is_default_gateway: bool = Field(False, alias="isDefaultGateway")  # implies isGateway
     force_address: bool = Field(False, alias="forceAddress")
+    several_gateways: bool = Field(False, alias="severalGateways")  # of IPv4 networks that do not overlap
     ip_masq: bool | Literal["v4", "v6"] = Field(False, alias="ipMasq")  # or one family alone
     ip_masq_backend: Literal["nftables", "iptables", ""] = Field("", alias="ipMasqBackend")
     mtu: Mtu = 0  # bytes; 0 takes an existing bridge's, else the uplink's

@@ -98,8 +98,12 @@ def _gateway_ops(config: BridgeConfig, lease: Result, choice: Choice) -> tuple[O
             *(Address(Where.HOST, inside.name, gateway, shared=True) for gateway in gateways),
         )
     else:
-        addresses = tuple(GatewayAddress(config.bridge, gw, config.force_address) for gw in gateways)
+        addresses = tuple(_gateway_address(config, gateway) for gateway in gateways)
     return *addresses, *(Sysctl(Where.HOST, forwarding[one], "1", shared=True) for one in families)
+
+
+def _gateway_address(config: BridgeConfig, gateway: IPNetwork) -> GatewayAddress:
+    return GatewayAddress(config.bridge, gateway, config.force_address, config.several_gateways)
 
 
 def _port_ops(config: BridgeConfig, owner: Attachment, choice: Choice) -> tuple[Op, ...]:

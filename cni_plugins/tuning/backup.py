@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cni_plugins.whole_file import write_whole
 from cni_spec.errors import IO_FAILURE, CniError
 from linuxnet.owner import Attachment, is_of_network
 
@@ -42,8 +42,7 @@ class Backup:
         body = {NAMES[key]: value for key, value in state.items()} | {OWNER: self.owner.mark}
         try:
             self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            self.path.unlink(missing_ok=True)  # left by an ADD that was killed
-            _write_whole(self.path, json.dumps(body).encode())
+            write_whole(self.path, json.dumps(body).encode())
         except OSError as error:
             raise CniError(IO_FAILURE, f"the backup {self.path} cannot be written: {error}") from error
 
@@ -60,21 +59,6 @@ class Backup:
     def remove(self) -> None:
         """Remove the file; gone already is fine."""
         self.path.unlink(missing_ok=True)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all: without a name (O_TMPFILE) until it is complete."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    descriptor = -1
-    try:
-        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        os.write(descriptor, content)
-        # with a directory's descriptor Python calls linkat(2), which follows the link to the file
-        os.link(f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=folder, follow_symlinks=True)
-    finally:
-        for one in (descriptor, folder):
-            if one >= 0:
-                os.close(one)
 
 
 def collect(folder: Path, network: str, valid_marks: frozenset[str]) -> None:

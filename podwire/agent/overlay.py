@@ -1,7 +1,7 @@
 """The overlay in the agent: a thread of its own, and the questions that are put to it.
 
 Asked through the agent's socket as "@overlay", with a JSON object: {"ask": "status" | "peers" | "probe" |
-"resync", "of": NODE}. It works without being asked, so an agent that has one does not leave when idle.
+"resync" | "leave", "of": NODE}. It works without being asked, so its agent does not leave when idle.
 """
 
 from __future__ import annotations
@@ -63,12 +63,16 @@ class OverlayService:
     def _answer(self, ask: str, of: str) -> object:
         if ask == "status":
             return status(self.node) | {"running": self._thread.is_alive()}
-        if self.node.standing is None:
+        if self.node.tenancy.standing is None:
             raise CniError(NOT_AVAILABLE, "this node has no lease yet: `podwire overlay status` says why")
         if ask == "peers":
             return peers(self.node)
         if ask == "probe":
             return probe(self.node, of)
+        if ask == "leave":
+            self._stopped.set()
+            self.node.leave(force=of == "force")
+            return {}
         if ask == "resync":
             self.node.resync()
             return {}
@@ -91,7 +95,11 @@ class OverlayService:
         while not self._stopped.wait(LOOK_EVERY):
             node = self.node
             with node.lock:
-                subnets = node.standing.place.subnets if node.standing and node.is_leased else ()
+                subnets = (
+                    node.tenancy.standing.place.subnets
+                    if node.tenancy.standing and node.tenancy.is_leased
+                    else ()
+                )
             for version in {one.version for one in subnets if one.version == 4}:
                 mine = [one for one in subnets if one.version == version]
                 room = sum(one.last - one.base + 1 - RESERVED for one in mine)

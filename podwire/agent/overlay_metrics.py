@@ -32,8 +32,8 @@ class OverlayCollector(Collector):
             yield _counter("overlay_probe_answers", "Answers of other nodes.", float(peers["answered"]))
         with node.lock:
             conditions = [str(one["name"]) for one in node.conditions.as_json()]
-            pool = node.conf.pool(node.conf.versions[0]).size if node.conf else 0
-            taken = len(node.peers.records) if node.standing else 0
+            pool = node.tenancy.conf.pool(node.tenancy.conf.versions[0]).size if node.tenancy.conf else 0
+            taken = len(node.peers.records) if node.tenancy.standing else 0
             figures = node.figures
             passes, changes = dict(figures.passes), figures.changes
         counts = [(name, float(conditions.count(name))) for name in sorted(set(conditions))]

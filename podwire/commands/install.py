@@ -26,7 +26,8 @@ app = typer.Typer()
 def install(
     to: ToOption = DEFAULT_DIRECTORY,
     conflist: Annotated[
-        str, typer.Option("--conflist", help="Put a configuration in place too: bridge, ptp or podman.")
+        str,
+        typer.Option("--conflist", help="Put a configuration in place too: bridge, ptp, podman or overlay."),
     ] = "",
     conf_dir: Annotated[Path, typer.Option("--conf-dir", help="Where the configuration goes.")] = CONF_DIR,
     force: Annotated[

@@ -83,6 +83,15 @@ def resync(socket: SocketOption = None) -> None:
 
 
 @app.command()
+def leave(
+    force: Annotated[bool, typer.Option("--force", help="Although pods live here.")] = False,
+    socket: SocketOption = None,
+) -> None:
+    """Take this node out of the network: its lease is given back, tunnels and routes are removed."""
+    _ask(socket, "leave", "force" if force else "")
+
+
+@app.command()
 def leases(output: OutputOption = Output.TABLE) -> None:
     """List all leases of the network, from the registry itself."""
     registry = _registry()

@@ -1,4 +1,6 @@
-"""Show podwire's plugins at work under a real runtime, on a machine that is left as it was.
+"""Show podwire at work: many nodes, and plugins under a real runtime, on a machine that is left as it was.
+
+    many_nodes      the show of many nodes, in a lab
 
     world           private namespaces, mounts and cgroups, ended as one
     cgroups         the place of a world in the machine's cgroups
@@ -12,8 +14,8 @@
     dumps           what a kernel holds, as plain values that can be compared
     show            the demonstration with containerd; `plain` is the one without it
     report          sentences on a terminal, coloured or not
+    errors          what can end a show
     __main__        `python -m podwire.demo`
 
-The tests of foreign runtimes (tests/clients) furnish themselves from here. Only the standard library is
-used, so that the show needs no more than the machine's packages.
+The tests of foreign runtimes (tests/clients) furnish themselves from here.
 """

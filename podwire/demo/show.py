@@ -16,6 +16,7 @@ from podwire.demo.busybox_image import BUSYBOX, PAUSE, find_busybox, write_archi
 from podwire.demo.conflists import PortMapping
 from podwire.demo.container import serve
 from podwire.demo.dumps import Dump, difference, leftovers, take_dump
+from podwire.demo.errors import ShowError
 from podwire.demo.lab import BRIDGE, GATEWAY, SUBNET, ContainerdLab, Guest, Lab
 from podwire.demo.node_agent import NodeAgent, attach_times
 from podwire.demo.plain import PlainLab
@@ -26,10 +27,6 @@ from podwire.demo.world import World, WorldError
 OUTSIDE, OUTSIDE_NETWORK = "outside", "192.0.2"  # RFC 5737, for documentation
 WEB_PORT = PortMapping(host_port=8080, container_port=80)
 GREETING = "hello from behind a host port"
-
-
-class ShowError(RuntimeError):
-    """Say which claim of the show did not hold."""
 
 
 def show(report: Report, *, plain: bool) -> None:

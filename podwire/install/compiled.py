@@ -6,7 +6,7 @@ import compileall
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGES = ("cni_spec", "linuxnet", "ipam", "cni_plugins", "podwire")
+PACKAGES = ("cni_spec", "linuxnet", "cluster_store", "ipam", "overlay", "cni_plugins", "podwire")
 
 
 def compile_packages() -> None:

@@ -12,7 +12,7 @@ from podwire.install.actions import Action, BackUp, Keep, Remove, Restore, Write
 from podwire.install.launchers import is_launcher
 from podwire.install.manifest import Installed, Manifest, backup_of, digest
 
-SAMPLES = ("bridge", "ptp", "podman")
+SAMPLES = ("bridge", "ptp", "podman", "overlay")
 SAMPLE_NAME = "10-podwire-{}.conflist"  # 10: before what distributions call 87-podman or 99-loopback
 
 

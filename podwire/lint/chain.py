@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from podwire.lint.findings import Findings, Placed, Severity
 from podwire.lint.keys import suggest
-from podwire.lint.kinds import CAPABILITIES, INTERFACE_TYPES, IPAM_TYPES, META_TYPES
+from podwire.lint.kinds import CAPABILITIES, INTERFACE_TYPES, IPAM_TYPES, META_TYPES, OVERLAY_TYPES
 
 # plugin, the capability without which it has nothing to do, the keys that make it useful all the same
 NEEDED_CAPABILITIES = (
@@ -54,12 +54,13 @@ def check_mtus(chain: Sequence[Placed], uplink_mtu: int | None) -> Findings:
     """Find MTUs larger than the way out, and a tuning that undoes the MTU set before. Bytes."""
     made = 0
     for placed in chain:
-        mtu = placed.number("mtu")
+        path = "delegate.mtu" if placed.entry.type in OVERLAY_TYPES else "mtu"
+        mtu = placed.number(*path.split("."))
         if not mtu:
             continue
         if uplink_mtu is not None and mtu > uplink_mtu:
             yield placed.warning(
-                "mtu", f"mtu {mtu} is larger than the {uplink_mtu} of the way out of this machine"
+                path, f"mtu {mtu} is larger than the {uplink_mtu} of the way out of this machine"
             )
         if placed.entry.type == "tuning" and made and mtu != made:
             change = "larger than" if mtu > made else "not"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -14,9 +15,9 @@ from cni_plugins.registry import PLUGIN_TYPES, load_plugin
 from cni_spec.config import Remarks, SpecModel, complaints, fold_keys
 from cni_spec.errors import CniError
 from cni_spec.json_input import JsonObject
-from cni_spec.network_list import NetworkList
+from cni_spec.network_list import NetworkList, PluginEntry
 from podwire.lint.findings import Document, Finding, Findings, Placed, Severity
-from podwire.lint.kinds import FOREIGN_TYPES, IPAM_TYPES
+from podwire.lint.kinds import FOREIGN_TYPES, IPAM_TYPES, OVERLAY_TYPES
 from podwire.lint.positions import join_path, parent_of
 
 LIST_KEYS = (
@@ -41,9 +42,36 @@ def check_plugin(placed: Placed, network: NetworkList) -> Findings:
         yield from _check_foreign(placed)
         return
     yield from _check_model(placed, load_plugin(plugin_type), network)
+    if plugin_type in OVERLAY_TYPES:
+        yield from _check_overlay(placed, network)
+        return
     ipam = placed.look("ipam")
     if isinstance(ipam, dict) and ipam:
         yield from _check_ipam(placed, placed.look("ipam", "type"), network)
+
+
+def _check_overlay(placed: Placed, network: NetworkList) -> Findings:
+    """Judge the delegate's section by the delegate's model, and the IPAM's with what the lease will add."""
+    for key in ("ranges", "subnet"):
+        if placed.look("ipam", key) is not None:
+            yield placed.warning(f"ipam.{key}", f"ipam.{key}: the ranges are those of the node's lease")
+    ipam = placed.look("ipam")
+    if isinstance(ipam, dict):
+        body = placed.entry.body | {"ipam": {"type": "host-local"} | ipam}
+        whole = replace(placed, entry=replace(placed.entry, body=body))
+        yield from _check_ipam(whole, whole.look("ipam", "type"), network)
+    section = placed.look("delegate")
+    if isinstance(section, dict):
+        kind = placed.look("delegate", "type")
+        entry = PluginEntry(kind if isinstance(kind, str) else "bridge", _without_ours(section))
+        yield from check_plugin(Placed(entry, placed.document, placed.inside("delegate")), network)
+
+
+def _without_ours(section: JsonObject) -> JsonObject:
+    """Return a delegate's section without what is judged, or served, by the plugin that hands it on."""
+    is_ptp = section.get("type") == "ptp"
+    ours = {"name", "ipam", *(("isdefaultgateway",) if is_ptp else ())}
+    return {key: value for key, value in section.items() if key.casefold() not in ours}
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 INTERFACE_TYPES = frozenset(
-    {"bridge", "ptp", "macvlan", "ipvlan", "vlan", "dummy", "tap", "host-device"}
+    {"bridge", "ptp", "overlay", "flannel", "macvlan", "ipvlan", "vlan", "dummy", "tap", "host-device"}
 )  # make the container's interface
+OVERLAY_TYPES = frozenset({"overlay", "flannel"})  # leave that to a delegate
 META_TYPES = frozenset(
     {"portmap", "bandwidth", "firewall", "tuning", "sbr", "vrf"}
 )  # work on one that is there

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.campaign
 
 REQUESTS = 10_000
 IPAM: Json = {"type": "host-local", "ranges": [[{"subnet": "10.9.0.0/24"}]]}
+SUBNET_FILE = "/run/flannel/subnet.env"
 PREVIOUS: Json = {
     "cniVersion": "1.0.0",
     "interfaces": [{"name": "none0"}, {"name": "eth0", "sandbox": "/run/netns/hostile"}],
@@ -34,8 +35,15 @@ HONEST: dict[str, Json] = {
     "bandwidth": {"ingressRate": 8000, "ingressBurst": 8000},
     "bridge": {"bridge": "pod0", "isGateway": True, "ipMasq": True, "macspoofchk": True, "ipam": IPAM},
     "firewall": {"ingressPolicy": "same-bridge", "backend": "nftables"},
+    "flannel": {"subnetFile": "/nowhere/subnet.env", "waitTimeout": 0, "delegate": {"hairpinMode": True}},
     "host-local": {"ipam": IPAM},
     "loopback": {},
+    "overlay": {
+        "subnetFile": SUBNET_FILE,
+        "waitTimeout": 0,
+        "delegate": {"type": "ptp"},
+        "runtimeConfig": {},
+    },
     "portmap": {
         "runtimeConfig": {"portMappings": [{"hostPort": 80, "containerPort": 80, "protocol": "tcp"}]}
     },
@@ -101,6 +109,9 @@ def test_every_request_gets_one_clear_answer(
     plugins.mkdir()
     for name in PLUGIN_TYPES:  # so that an IPAM plugin of ours is found, and run in this process
         (plugins / name).write_text("#!/bin/false\n# podwire plugin\n")
+    Path(SUBNET_FILE).write_text(
+        "FLANNEL_NETWORK=10.9.0.0/16\nFLANNEL_SUBNET=10.9.0.1/24\nFLANNEL_MTU=1450\n"
+    )
     monkeypatch.chdir(here)
     run(["ip", "netns", "add", "hostile"])
 

@@ -45,6 +45,9 @@ CHAIN: list[Json] = [
         "egressBurst": 10**6,
     },
 ]
+OVERLAY: Json = {"type": "overlay", "delegate": {"bridge": "pod0", "isDefaultGateway": True, "ipMasq": True}}
+CHAINS = {"bridge": CHAIN, "overlay": [OVERLAY, {"type": "portmap"}]}
+LEASE = "FLANNEL_NETWORK=10.88.0.0/16\nFLANNEL_SUBNET=10.88.0.1/24\nFLANNEL_MTU=1450\n"
 COMMON = {"cniVersion": "1.1.0", "name": "kill"}
 PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
 
@@ -66,43 +69,48 @@ def world(host: None, tmp_path: Path) -> Iterator[Callable[[], Container]]:
     run(["sh", "-c", "ip netns del one 2>/dev/null || true"])
 
 
+@pytest.mark.parametrize("kind", CHAINS)
 @pytest.mark.parametrize("share", range(SHARES))
-def test_killed_runs_leave_nothing(world: Callable[[], Container], tmp_path: Path, share: int) -> None:
+def test_killed_runs_leave_nothing(
+    world: Callable[[], Container], tmp_path: Path, share: int, kind: str
+) -> None:
+    chain = CHAINS[kind]
+    Path("/run/flannel/subnet.env").write_text(LEASE)
     for name in PLUGIN_TYPES:  # loaded once, here, so that no child spends its life on it
         load_plugin(name)
     plugins = Plugins(path=str(tmp_path))
-    _act(plugins, world(), ("ADD", "DEL"))
-    whole = min(_time_of_a_run(plugins, world()) for _ in range(5))
-    _delete_all(plugins, Container("one"))
-    _collect_all(plugins)
+    _act(plugins, world(), ("ADD", "DEL"), chain)
+    whole = min(_time_of_a_run(plugins, world(), chain) for _ in range(5))
+    _delete_all(plugins, Container("one"), chain)
+    _collect_all(plugins, chain)
     clean = _without_lasting(dump())
     dice = random.Random(share)
     killed = 0
     for number in range(RUNS // SHARES):
         one = world()
-        killed += _run_and_kill(plugins, one, dice.uniform(0, whole), verbs=("ADD", "DEL"))
+        killed += _run_and_kill(plugins, one, dice.uniform(0, whole), chain)
         if number % 2:
-            _collect_all(plugins)  # GC alone must do for a container that is gone
+            _collect_all(plugins, chain)  # GC alone must do for a container that is gone
             run(["ip", "netns", "del", "one"])
-            _collect_all(plugins)
+            _collect_all(plugins, chain)
         else:
-            _delete_all(plugins, one)
+            _delete_all(plugins, one, chain)
         left = _without_lasting(dump()) - clean
         assert not [line for line in left if "/run/netns/" not in line], f"run {number}"
     assert killed > RUNS // SHARES * 0.4, f"only {killed} runs were killed before their end"
 
 
-def _time_of_a_run(plugins: Plugins, one: Container) -> float:
+def _time_of_a_run(plugins: Plugins, one: Container, chain: list[Json]) -> float:
     started = time.monotonic()
-    _act(plugins, one, ("ADD", "DEL"))
+    _act(plugins, one, ("ADD", "DEL"), chain)
     return time.monotonic() - started
 
 
-def _run_and_kill(plugins: Plugins, one: Container, after: float, verbs: tuple[str, ...]) -> bool:
+def _run_and_kill(plugins: Plugins, one: Container, after: float, chain: list[Json]) -> bool:
     """Act in a forked child and kill it after some seconds; return whether it was still at work."""
     child = os.fork()
     if child == 0:
-        _act(plugins, one, verbs)
+        _act(plugins, one, ("ADD", "DEL"), chain)
         os._exit(0)
     descriptor = os.pidfd_open(child)
     ended, _, _ = select.select([descriptor], [], [], after)
@@ -113,10 +121,10 @@ def _run_and_kill(plugins: Plugins, one: Container, after: float, verbs: tuple[s
     return os.WIFSIGNALED(status)
 
 
-def _act(plugins: Plugins, one: Container, verbs: tuple[str, ...]) -> None:
+def _act(plugins: Plugins, one: Container, verbs: tuple[str, ...], chain: list[Json]) -> None:
     result: Json | None = None
     for verb in verbs:
-        for body in _bodies(result if verb == "DEL" else None, reverse=verb == "DEL"):
+        for body in _bodies(chain, reverse=verb == "DEL"):
             config = body | ({"prevResult": result} if result else {})
             given = plugins.ask(verb, config, one)
             if given.status != 0:
@@ -125,18 +133,18 @@ def _act(plugins: Plugins, one: Container, verbs: tuple[str, ...]) -> None:
             result = json.loads(given.stdout) if verb == "ADD" else result
 
 
-def _bodies(result: Json | None, *, reverse: bool = False) -> list[Json]:
-    found = [COMMON | body | {"runtimeConfig": PORTS} for body in CHAIN]
+def _bodies(chain: list[Json], *, reverse: bool = False) -> list[Json]:
+    found = [COMMON | body | {"runtimeConfig": PORTS} for body in chain]
     return found[::-1] if reverse else found
 
 
-def _delete_all(plugins: Plugins, one: Container) -> None:
-    for body in _bodies(None, reverse=True):
+def _delete_all(plugins: Plugins, one: Container, chain: list[Json]) -> None:
+    for body in _bodies(chain, reverse=True):
         plugins.delete(body, one)
 
 
-def _collect_all(plugins: Plugins) -> None:
-    for body in _bodies(None):
+def _collect_all(plugins: Plugins, chain: list[Json]) -> None:
+    for body in _bodies(chain):
         given = plugins.ask("GC", body | {"cni.dev/valid-attachments": []}, None)
         assert (given.status, given.stdout) == (0, ""), given.stdout
 

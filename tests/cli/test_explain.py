@@ -20,6 +20,10 @@ BRIDGE = {
     "ipMasq": True,
     "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.92.0.0/24"}], [{"subnet": "fd00:92::/64"}]]},
 }
+SUBNET_FILE = Path("/run/flannel/subnet.env")
+LEASE = (
+    "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.51.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n"
+)
 
 
 def _write(folder: Path, *plugins: object, name: str = "net1") -> Path:
@@ -52,6 +56,7 @@ def test_every_sample_is_explained_and_the_machine_stays_as_it_is(
 ) -> None:
     file = tmp_path / "10.conflist"
     file.write_bytes(sample(name))
+    SUBNET_FILE.write_text(LEASE)
     before = dump()
 
     result = cli("explain", file)
@@ -71,6 +76,29 @@ def test_capabilities_change_the_plan(tmp_path: Path, cli: Cli) -> None:
 
     assert any("tcp . 8080" in command and "10.92.0.2 . 80" in command for command in with_ports["commands"])
     assert without == {"plugin": "portmap", "commands": [], "remarks": []}
+
+
+def test_an_overlay_is_explained_as_its_delegate(tmp_path: Path, cli: Cli) -> None:
+    ports = json.dumps({"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]})
+    behind = {"type": "portmap", "capabilities": {"portMappings": True}}
+    file = _write(tmp_path, {"type": "flannel", "delegate": {"type": "ptp"}}, behind)
+
+    result = cli("explain", file)
+    assert result.exit_code == 1 and "no lease yet" in result.stderr
+    SUBNET_FILE.write_text(LEASE)
+    overlay, portmap = said(cli("explain", file, "-o", "json", f"--cap-args={ports}"))
+
+    assert any("mtu 1450" in command for command in overlay["commands"])
+    assert overlay["plugin"] == "flannel" and "host-local would give 10.244.51.2/24" in overlay["remarks"]
+    assert any("10.244.51.2 . 80" in command for command in portmap["commands"])
+
+
+def test_a_foreign_delegate_stands_for_itself(tmp_path: Path, cli: Cli) -> None:
+    SUBNET_FILE.write_text(LEASE)
+    (explained,) = said(
+        cli("explain", _write(tmp_path, {"type": "overlay", "delegate": {"type": "macvlan"}}), "-o", "json")
+    )
+    assert explained["commands"] == [] and "macvlan does the work" in explained["remarks"][0]
 
 
 def test_a_foreign_plugin_stands_for_itself(tmp_path: Path, cli: Cli) -> None:

@@ -52,7 +52,7 @@ def test_a_second_install_changes_nothing(target: Path, cli: Cli) -> None:
 
 
 def test_uninstall_leaves_the_directory_as_it_was(target: Path, cli: Cli) -> None:
-    (target / "flannel").write_text("another's")
+    (target / "calico").write_text("another's")
     before = _snapshot(target)
     cli("install", "--to", target)
 

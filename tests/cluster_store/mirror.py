@@ -6,7 +6,7 @@ import time
 
 from cluster_store.store import Follower, Item, Snapshot, StoreUnavailable
 
-PATIENCE = 30.0  # seconds; a deadline, not a wait
+PATIENCE = 30.0  # seconds without anything told; a deadline, not a wait
 
 
 class Mirror:
@@ -45,7 +45,8 @@ class Mirror:
         while key not in self.items or value not in (None, self.items[key].value):
             assert time.monotonic() < end, f"{key} has not come; there are {len(self.items)} others"
             try:
-                self.follow()
+                if self.follow():
+                    end = time.monotonic() + PATIENCE
             except StoreUnavailable:
                 self.failures += 1
                 time.sleep(0.05)  # the pause that Follower.next asks of its caller

@@ -183,6 +183,17 @@ def test_a_connection_that_died_of_age_costs_no_question(server: EtcdServer) -> 
             server.start()
 
 
+def test_answers_larger_than_grpcs_usual_limit(server: EtcdServer) -> None:
+    with opened(ENDPOINTS[0]) as store:
+        for n in range(40):
+            store.commit([], [Put(f"/net/{n:02}", "x" * 400_000)])
+        mirror = Mirror(store.follow("/net/", Snapshot((), 1)))
+        mirror.follow_until("/net/39")
+        mirror.follower.close()
+        assert tuple(mirror.items.values()) == store.list("/net/").items
+        assert mirror.snapshots == 0
+
+
 # Users
 
 

@@ -101,6 +101,36 @@ def test_nothing_is_lost_while_disconnected(store: Store, mirror: Mirror) -> Non
     assert PREFIX + "before" not in resumed.told
 
 
+def test_nothing_is_lost_over_outages(store: Store, mirror: Mirror, registry: Registry) -> None:
+    mirror.follow()
+    writer = registry.open()
+    thread = threading.Thread(target=write_stubbornly, args=(writer,))
+    thread.start()
+    for turn in (300, 900, 1500):
+        mirror.follow_until(f"{PREFIX}{turn}")
+        registry.break_down()
+        with pytest.raises(StoreUnavailable):
+            while True:
+                mirror.follow()
+        registry.start()
+    mirror.follow_until(END)
+    thread.join()
+    writer.close()
+    assert mirror.values() == contents(store)
+    assert len(mirror.items) == WRITES + 1
+
+
+def write_stubbornly(store: Store) -> None:
+    """Write WRITES keys and the end, each until it is taken."""
+    for key in [*(f"{PREFIX}{n}" for n in range(WRITES)), END]:
+        while True:
+            try:
+                store.commit([], [Put(key, "1")])
+                break
+            except StoreUnavailable:
+                time.sleep(0.02)  # the registry is down on purpose
+
+
 def test_a_known_snapshot_that_is_still_true_needs_no_other(store: Store) -> None:
     store.commit([], [Put(PREFIX + "a", "1")])
     follower = store.follow(PREFIX, store.list(PREFIX))

@@ -136,6 +136,17 @@ def test_a_key_twice_in_a_commit_is_refused_whole(store: Store) -> None:
     assert store.list("/").items == ()
 
 
+@pytest.mark.needs(MANY_KEYS_AT_ONCE)
+def test_a_commit_of_very_many_keys_is_made_or_refused_whole(store: Store) -> None:
+    changes = [Put(f"/net/{n}", "1") for n in range(1000)]
+    try:
+        store.commit([], changes)
+    except StoreRefused:  # etcd: --max-txn-ops
+        assert store.list("/").items == ()
+    else:
+        assert len(store.list("/").items) == 1000
+
+
 def test_checks_alone_change_nothing(store: Store) -> None:
     store.commit([Check(A, 0)], [])
     with pytest.raises(Conflict):

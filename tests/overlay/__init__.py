@@ -1,1 +1,0 @@
-"""The overlay: its parts, and whole nodes in namespaces."""

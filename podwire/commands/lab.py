@@ -1,0 +1,218 @@
+"""`podwire lab`: several nodes on one machine, to try things on and to break."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from podwire.commands.options import OutputOption
+from podwire.commands.printing import Output, print_json, print_table, say
+from podwire.lab.blueprint import MOST_NODES, Blueprint, LabMode, RegistryKind, Topology
+from podwire.lab.breaking import Breaker, Part
+from podwire.lab.folder import LabFolder
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Several nodes on this machine, each with an agent of its own, in namespaces that end together.",
+)
+pod_app = typer.Typer(no_args_is_help=True, help="Attach a pod on a node, or take one away.")
+app.add_typer(pod_app, name="pod")
+
+CONVERGENCE = 30.0  # seconds for everybody to reach everybody once all nodes have leases
+
+NameOption = Annotated[
+    str, typer.Option("--name", "-n", help="Which lab; labs of other names are beside it.")
+]
+NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="node1, node2, ...")]
+
+
+@app.command()
+def up(
+    name: NameOption = "lab",
+    nodes: Annotated[int, typer.Option("--nodes", help="How many.", min=1, max=MOST_NODES)] = 3,
+    registry: Annotated[
+        RegistryKind, typer.Option("--registry", help="Where leases are kept.")
+    ] = RegistryKind.DIRECTORY,
+    mode: Annotated[LabMode, typer.Option("--mode", help="How packets cross nodes.")] = LabMode.VXLAN,
+    dual_stack: Annotated[bool, typer.Option("--dual-stack", help="Pods have IPv6 as well.")] = False,
+    topology: Annotated[
+        Topology, typer.Option("--topology", help="One segment, or two and a router.")
+    ] = Topology.FLAT,
+    mtu: Annotated[int, typer.Option("--mtu", help="Of the underlay, in bytes.", min=1280, max=9000)] = 1500,
+    pods: Annotated[int, typer.Option("--pods", help="On each node.", min=0, max=200)] = 1,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Make a lab, wait until every pod reaches every other, and show it; status 1 if one does not."""
+    from cni_spec.config import validate
+    from podwire.lab.building import all_pods, build, found
+    from podwire.lab.looking import versions_of
+    from podwire.lab.reach import await_all
+
+    asked = {"name": name, "registry": registry, "mode": mode, "topology": topology, "mtu": mtu}
+    blueprint = validate(Blueprint, asked | {"dual_stack": dual_stack})
+    folder = LabFolder(blueprint.name)
+    with _timed("the lab is up"):
+        build(blueprint, nodes, pods, say)
+        await_all(lambda: all_pods(found(folder)), versions_of(blueprint), CONVERGENCE)
+    _show(folder, output)
+
+
+@app.command()
+def down(name: NameOption = "lab") -> None:
+    """Take a lab away, and whatever is left of one that was killed."""
+    from podwire.lab.building import take_down
+
+    _read_name(name)
+    if not take_down(name):
+        say(f'there is nothing of a lab "{name}"')
+
+
+@app.command()
+def status(name: NameOption = "lab", output: OutputOption = Output.TABLE) -> None:
+    """Show nodes, leases, pods and who reaches whom; status 1 if a pod does not reach another."""
+    _show(_read_name(name), output)
+
+
+@app.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def execute(
+    where: Annotated[str, typer.Argument(metavar="NODE[/POD]", help="node1, or node1/pod1, or underlay.")],
+    command: Annotated[list[str], typer.Argument(metavar="-- CMD", help="What is run there.")],
+    name: NameOption = "lab",
+) -> None:
+    """Run a command in a node, or in a pod's network namespace; its status is ours."""
+    from podwire.lab.blueprint import UNDERLAY
+    from podwire.lab.building import found, pid_of
+
+    there = found(_existing(name))
+    node, _, pod = where.partition("/")
+    pid = there.lab if node == UNDERLAY else pid_of(there, node)
+    door = ["nsenter", f"--target={pid}", "--mount", "--net", "--pid", "--ipc", "--uts", "--wdns=/", "--"]
+    inner = ["ip", "netns", "exec", pod] if pod else []
+    os.execvp(door[0], [*door, *inner, *(command[1:] if command[0] == "--" else command)])
+
+
+@app.command("add-node")
+def add_node(
+    name: NameOption = "lab",
+    pods: Annotated[int, typer.Option("--pods", help="On it.", min=0, max=200)] = 1,
+) -> None:
+    """Let a node join."""
+    from podwire.lab.building import add_nodes, add_pods, found, next_node
+
+    folder = _existing(name)
+    with folder.held():
+        node = next_node(found(folder))
+        add_nodes(folder.read(), folder, [node], say)
+        add_pods(folder, {node: pods}, say)
+    typer.echo(node)
+
+
+@app.command("remove-node")
+def remove_node(node: NodeArgument, name: NameOption = "lab") -> None:
+    """Let a node leave, with its pods."""
+    from podwire.lab.building import remove_node as remove
+
+    folder = _existing(name)
+    with folder.held():
+        remove(folder.read(), folder, node)
+
+
+@app.command("break")
+def break_part(node: NodeArgument, part: Part, name: NameOption = "lab") -> None:
+    """Kill a node's agent, take its link down, or keep its registry away."""
+    with _breaker(name, node) as breaker:
+        breaker.break_part(part)
+
+
+@app.command()
+def mend(
+    node: NodeArgument,
+    part: Annotated[Part | None, typer.Argument(help="Without it: all that is broken.")] = None,
+    name: NameOption = "lab",
+) -> None:
+    """Undo what `break` did."""
+    with _breaker(name, node) as breaker:
+        for one in [part] if part else breaker.broken():
+            breaker.mend(one)
+
+
+@pod_app.command("add")
+def add_pod(node: NodeArgument, name: NameOption = "lab") -> None:
+    """Attach one more pod on a node, and print its name and addresses."""
+    from podwire.lab.building import add_pods, found, pid_of
+
+    folder = _existing(name)
+    with folder.held():
+        pid_of(found(folder), node)
+        for pod in add_pods(folder, {node: 1}, lambda _: None):
+            typer.echo(f"{pod.name} {' '.join(pod.addresses)}")
+
+
+@pod_app.command("remove")
+def remove_pod(
+    node: NodeArgument,
+    pod: Annotated[str, typer.Argument(help="Without it: the node's last.")] = "",
+    name: NameOption = "lab",
+) -> None:
+    """Take a pod away from a node."""
+    from podwire.lab.building import found, pid_of, remove_pods
+    from podwire.lab.errors import LabError
+    from podwire.lab.pods import pods_of
+
+    folder = _existing(name)
+    with folder.held():
+        there = [one.name for one in pods_of(node, pid_of(found(folder), node))]
+        if not there:
+            raise LabError(f"{node} has no pods")
+        remove_pods(folder, node, [pod or there[-1]])
+
+
+def _show(folder: LabFolder, output: Output) -> None:
+    from podwire.lab.looking import map_headings, map_rows, node_rows, silent, view
+
+    seen = view(folder)
+    if output is Output.JSON:
+        print_json(seen.to_json())
+    else:
+        headings = ("NODE", "ADDRESS", "LEASE", "MTU", "AGENT", "BROKEN", "PODS")
+        print_table(headings, node_rows(seen))
+        print_table(map_headings(seen), map_rows(seen))
+        for sentence in silent(seen.reached):
+            say(sentence)
+    if not seen.is_whole:
+        raise typer.Exit(1)
+
+
+def _read_name(name: str) -> LabFolder:
+    """Return the folder of a lab that need not be there. Raises CniError for what is no name of a lab."""
+    from cni_spec.config import validate
+
+    return LabFolder(validate(Blueprint, {"name": name}).name)
+
+
+def _existing(name: str) -> LabFolder:
+    folder = _read_name(name)
+    folder.read()
+    return folder
+
+
+@contextmanager
+def _breaker(name: str, node: str) -> Iterator[Breaker]:
+    from podwire.lab.building import found, pid_of
+
+    folder = _existing(name)
+    with folder.held():
+        there = found(folder)
+        yield Breaker(folder.read(), folder, there.lab, node, pid_of(there, node))
+
+
+@contextmanager
+def _timed(what: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    say(f"{what} after {time.monotonic() - began:.1f} s")

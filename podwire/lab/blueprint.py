@@ -1,0 +1,138 @@
+"""What a lab is to be: its addresses, its names, and the files of its nodes. Pure.
+
+The underlay is 198.18.0.0/15 (RFC 2544: networks for trials) and fd00:18::/63: one segment a half. Node 7
+has the host part 7, so that what one sees in a dump says which node it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from cni_spec.config import SpecModel
+from cni_spec.errors import INVALID_CONFIG, CniError
+from overlay.subnet_env import SubnetEnv
+
+PREFIX = "pwlab"  # of the names of network namespaces
+UNDERLAY = "underlay"  # the namespace of the segments, the router and etcd
+NETWORK = "lab"  # the pods'
+POD_NETWORK, POD_NETWORK6 = "10.244.0.0/16", "fd00:10:244::/48"  # flannel's own example; ours
+MOST_NODES = 250
+SHARED = "/run/lab"  # in every node: what the lab's nodes share
+PLUGINS = "/opt/cni/bin"
+NET_CONF = "/etc/podwire/net-conf.json"
+SUBNET_ENV = "/run/flannel/subnet.env"
+ETCD_PORT = 2379  # IANA: etcd-client
+
+
+class RegistryKind(StrEnum):
+    """Where the nodes keep their leases."""
+
+    DIRECTORY = "directory"
+    ETCD = "etcd"
+
+
+class LabMode(StrEnum):
+    """How packets cross nodes."""
+
+    VXLAN = "vxlan"
+    GPE = "vxlan-gpe"
+    DIRECT = "direct"
+
+
+class Topology(StrEnum):
+    """FLAT: one segment. ROUTED: two, odd and even nodes, with a router between them."""
+
+    FLAT = "flat"
+    ROUTED = "routed"
+
+
+class Blueprint(SpecModel):
+    """What `podwire lab up` was asked for. `mtu` in bytes, of the underlay."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$")] = "lab"
+    registry: RegistryKind = RegistryKind.DIRECTORY
+    mode: LabMode = LabMode.VXLAN
+    dual_stack: bool = False
+    topology: Topology = Topology.FLAT
+    mtu: Annotated[int, Field(ge=1280, le=9000)] = 1500
+
+    @property
+    def segments(self) -> range:
+        """Return the numbers of the segments."""
+        return range(2 if self.topology is Topology.ROUTED else 1)
+
+    def segment_of(self, node: str) -> int:
+        """Return the segment that a node is plugged into."""
+        return (number_of(node) - 1) % len(self.segments)
+
+    def address(self, node: str) -> str:
+        """Return a node's address in the underlay."""
+        return f"198.{18 + self.segment_of(node)}.0.{number_of(node)}"
+
+    def address6(self, node: str) -> str:
+        """Return a node's IPv6 address in the underlay."""
+        return f"fd00:{18 + self.segment_of(node)}::{number_of(node):x}"
+
+    def netns_name(self, node: str) -> str:
+        """Return the name under /run/netns of a node's network namespace, or the underlay's."""
+        return f"{PREFIX}-{self.name}-{node}"
+
+    @property
+    def registry_url(self) -> str:
+        """Return what [overlay] registry says."""
+        if self.registry is RegistryKind.ETCD:
+            return f"etcd://{router(0)}:{ETCD_PORT}"
+        return f"directory:{SHARED}/shared/registry"
+
+    def net_conf(self) -> str:
+        """Return net-conf.json."""
+        kind = "host-gw" if self.mode is LabMode.DIRECT else self.mode.value
+        body: dict[str, object] = {"Network": POD_NETWORK, "Backend": {"Type": kind}}
+        if self.dual_stack:
+            body |= {"EnableIPv6": True, "IPv6Network": POD_NETWORK6}
+        return json.dumps(body, indent=4) + "\n"
+
+    def agent_toml(self, node: str) -> str:
+        """Return the configuration of a node's agent."""
+        return (
+            "[agent]\nidle = 0\nstart = false\n\n"  # an agent that was killed stays away
+            f'[overlay]\nregistry = "{self.registry_url}"\nnode = "{node}"\nnet_conf = "{NET_CONF}"\n'
+        )
+
+
+def router(segment: int) -> str:
+    """Return the router's address in a segment; in the first it is etcd's as well."""
+    return f"198.{18 + segment}.0.254"
+
+
+def router6(segment: int) -> str:
+    """Return the router's IPv6 address in a segment."""
+    return f"fd00:{18 + segment}::fe"
+
+
+def number_of(node: str) -> int:
+    """Return the number in a node's name. Raises CniError, code 7, for what is no name of a node."""
+    match = re.fullmatch(r"node([1-9][0-9]{0,2})", node)
+    if match is None or int(match[1]) > MOST_NODES:
+        raise CniError(INVALID_CONFIG, f'"{node}" is no node: they are called node1 to node{MOST_NODES}')
+    return int(match[1])
+
+
+def conflist(lease: SubnetEnv) -> str:
+    """Return the network list of a node: a bridge with the lease's subnets, MTU and masquerade."""
+    plugin = {
+        "type": "bridge",
+        "bridge": "cni0",
+        "isDefaultGateway": True,
+        "ipMasq": False,  # the agent masquerades what leaves the pods' network
+        "hairpinMode": True,
+        "mtu": lease.mtu,
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": str(one)}] for one in lease.subnets]},
+    }
+    body = {"cniVersion": "1.1.0", "name": NETWORK, "plugins": [plugin]}
+    return json.dumps(body, indent=4) + "\n"

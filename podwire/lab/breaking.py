@@ -1,0 +1,98 @@
+"""What can be broken in a lab and mended again: a node's agent, its cable, its way to the registry.
+
+What is broken is not written down: it is seen.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+
+from podwire.lab.blueprint import SHARED, Blueprint, RegistryKind
+from podwire.lab.folder import LabFolder
+from podwire.lab.ground import BLOCKED
+from podwire.lab.inside import root, run
+from podwire.lab.nodes import agent_of, kill_agent, start_agent
+
+SHARED_FOLDER = f"{SHARED}/shared"  # with the registry that is a folder
+
+
+class Part(StrEnum):
+    """What can be broken."""
+
+    AGENT = "agent"
+    LINK = "link"
+    REGISTRY = "registry"
+
+
+class Breaker:
+    """One node of a lab, to be broken and mended. `pid` is its process 1, `lab` the lab's."""
+
+    def __init__(self, blueprint: Blueprint, folder: LabFolder, lab: int, node: str, pid: int) -> None:
+        self._blueprint, self._folder = blueprint, folder
+        self._lab, self._node, self._pid = lab, node, pid
+
+    def broken(self) -> list[Part]:
+        """Return what is broken now."""
+        whole = {
+            Part.AGENT: agent_of(self._pid) != 0,
+            Part.LINK: self._has_link(),
+            Part.REGISTRY: self._has_registry(),
+        }
+        return [part for part in whole if not whole[part]]
+
+    def break_part(self, part: Part) -> None:
+        """Break it: kill the agent, take the link down, keep the registry away. What is broken stays so."""
+        match part:
+            case Part.AGENT:
+                kill_agent(self._pid)
+            case Part.LINK:
+                run(self._lab, ["ip", "link", "set", self._node, "down"])
+            case Part.REGISTRY:
+                self._keep_registry_away()
+
+    def mend(self, part: Part) -> None:
+        """Undo that; what is whole stays so."""
+        if part not in self.broken():
+            return
+        match part:
+            case Part.AGENT:
+                start_agent(self._folder, self._node, self._pid)
+            case Part.LINK:
+                run(self._lab, ["ip", "link", "set", self._node, "up"])
+            case Part.REGISTRY:
+                self._let_registry_back()
+
+    def _has_link(self) -> bool:
+        (link,) = json.loads(run(self._lab, ["ip", "-j", "link", "show", "dev", self._node]))
+        return "UP" in link["flags"]
+
+    def _has_registry(self) -> bool:
+        if self._blueprint.registry is RegistryKind.DIRECTORY:
+            return root(self._pid, f"{SHARED_FOLDER}/registry").exists()
+        body = json.loads(run(self._lab, ["nft", "-j", "list", "set", "inet", "lab", BLOCKED]))
+        (found,) = [item["set"] for item in body["nftables"] if "set" in item]
+        return self._blueprint.address(self._node) not in found.get("elem", ())
+
+    def _keep_registry_away(self) -> None:
+        """Put an empty folder over the registry's, where nothing can be made; or drop packets to etcd."""
+        if not self._has_registry():
+            return
+        if self._blueprint.registry is RegistryKind.DIRECTORY:
+            self._in_mounts(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", SHARED_FOLDER])
+        else:
+            self._block("add")
+
+    def _let_registry_back(self) -> None:
+        if self._blueprint.registry is RegistryKind.DIRECTORY:
+            self._in_mounts(["umount", SHARED_FOLDER])
+        else:
+            self._block("delete")
+
+    def _in_mounts(self, argv: list[str]) -> None:
+        """Run a command in the node's mount namespace as well."""
+        run(self._pid, ["nsenter", f"--mount=/proc/{self._pid}/ns/mnt", "--", *argv])
+
+    def _block(self, verb: str) -> None:
+        element = f"{{ {self._blueprint.address(self._node)} }}"
+        run(self._lab, ["nft", verb, "element", "inet", "lab", BLOCKED, element])

@@ -1,0 +1,166 @@
+"""A lab from its ground to its pods, and away again. What can be done side by side is begun, then awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from podwire.lab.blueprint import UNDERLAY, Blueprint, RegistryKind, number_of
+from podwire.lab.errors import LabError
+from podwire.lab.finding import Found, below, end, find, inhabitants, namespaces_of
+from podwire.lab.folder import LabFolder
+from podwire.lab.ground import (
+    await_registry,
+    begin_ground,
+    install_plugins,
+    lay_segments,
+    make_ground,
+    require_tools,
+    start_etcd,
+)
+from podwire.lab.inside import await_furnished
+from podwire.lab.leases import await_leases
+from podwire.lab.nodes import begin_node, configure, configure_network, plug_in, start_agent, unplug
+from podwire.lab.pods import Pod, begin_pod, begin_removal, next_name, pods_of
+
+Tell = Callable[[str], None]
+
+
+def build(blueprint: Blueprint, nodes: int, pods: int, tell: Tell) -> None:
+    """Make a lab: the ground, `nodes` nodes, `pods` pods on each; every node has its lease.
+
+    Raises:
+        CniError: it did not come up; what there is of it stays, to be looked at.
+    """
+    require_tools(blueprint)
+    folder = LabFolder(blueprint.name)
+    with folder.held():
+        _refuse_another(folder)
+        folder.make(blueprint)
+        machine = begin_ground(folder)
+        make_ground(blueprint, machine)
+        lab = found(folder).lab
+        folder.give_name(blueprint, UNDERLAY, lab)
+        lay_segments(blueprint, lab)
+        if blueprint.registry is RegistryKind.ETCD:
+            start_etcd(folder, lab)
+        install_plugins(lab)
+        tell(f"the underlay of {blueprint.name} is there: {blueprint.topology}, MTU {blueprint.mtu}")
+        add_nodes(blueprint, folder, [f"node{number}" for number in range(1, nodes + 1)], tell)
+        add_pods(folder, dict.fromkeys(found(folder).nodes, pods), tell)
+
+
+def add_nodes(blueprint: Blueprint, folder: LabFolder, names: Iterable[str], tell: Tell) -> None:
+    """Make nodes, with their agents, and wait for their leases."""
+    lab = found(folder).lab
+    machines = {node: begin_node(blueprint, lab, node) for node in names}
+    for node, machine in machines.items():
+        await_furnished(machine, node)
+    nodes = {node: pid for node, pid in found(folder).nodes.items() if node in machines}
+    for node, pid in nodes.items():
+        folder.give_name(blueprint, node, pid)
+        configure(blueprint, node, pid)
+    plug_in(blueprint, lab, nodes)
+    await_registry(blueprint, folder, lab)
+    tell(f"{len(nodes)} nodes are made, their agents start")
+    for node, pid in nodes.items():
+        start_agent(folder, node, pid)
+    for node, lease in await_leases(nodes, folder, tell).items():
+        configure_network(nodes[node], lease)
+
+
+def remove_node(blueprint: Blueprint, folder: LabFolder, node: str) -> None:
+    """Take a node away: its pods first, as one does before a machine leaves.
+
+    Raises:
+        LabError: there is no such node, or a pod could not be detached.
+    """
+    there = found(folder)
+    pid = pid_of(there, node)
+    for work in [begin_removal(node, pid, pod.name) for pod in pods_of(node, pid)]:
+        work.result()
+    spaces = namespaces_of(below(pid)) - namespaces_of([there.lab])
+    end([pid])
+    end(inhabitants(spaces))
+    unplug(there.lab, node)
+    folder.take_name(blueprint, node)
+    (folder.logs / f"{node}.log").unlink(missing_ok=True)
+
+
+def add_pods(folder: LabFolder, numbers: Mapping[str, int], tell: Tell) -> list[Pod]:
+    """Attach so many new pods on nodes, the nodes side by side and each one's pods one by one."""
+    nodes = found(folder).nodes
+    names = {node: [pod.name for pod in pods_of(node, nodes[node])] for node in numbers}
+    added = set()
+    for round_number in range(max(numbers.values(), default=0)):
+        works = []
+        for node, number in numbers.items():
+            if round_number < number:
+                names[node].append(next_name(names[node]))
+                added.add((node, names[node][-1]))
+                works.append(begin_pod(node, nodes[node], names[node][-1]))
+        for work in works:
+            work.result()
+    made = [pod for node in numbers for pod in pods_of(node, nodes[node]) if (node, pod.name) in added]
+    for pod in made:
+        tell(f"pod {pod} is {' '.join(pod.addresses)}")
+    return made
+
+
+def remove_pods(folder: LabFolder, node: str, names: Iterable[str]) -> None:
+    """Detach pods of a node, and take their namespaces away."""
+    pid = pid_of(found(folder), node)
+    for work in [begin_removal(node, pid, name) for name in names]:
+        work.result()
+
+
+def take_down(name: str) -> bool:
+    """Take everything away that there is of a lab, whole or not; tell whether there was anything.
+
+    Who has entered one of its namespaces from outside, with ip-netns(8) for one, is ended too: the
+    namespace would stay for it.
+    """
+    folder = LabFolder(name)
+    was_there = folder.exists() or bool(folder.netns_names())
+    with folder.held():
+        there = find(name)
+        firsts = [pid for pid in (there.lab, *there.nodes.values()) if pid]
+        spaces = namespaces_of([one for first in firsts for one in below(first)])
+        end(firsts)
+        end(inhabitants(spaces))
+        folder.remove()
+    return was_there or bool(firsts)
+
+
+def next_node(there: Found) -> str:
+    """Return the first name of a node that is not taken."""
+    return next(name for number in range(1, 1000) if (name := f"node{number}") not in there.nodes)
+
+
+def found(folder: LabFolder) -> Found:
+    """Return what is alive of a lab. Raises LabError if its process 1 is not."""
+    there = find(folder.name)
+    if not there.lab:
+        raise LabError(
+            f'of the lab "{folder.name}" only remains are left: podwire lab down --name {folder.name}'
+        )
+    return there
+
+
+def pid_of(there: Found, node: str) -> int:
+    """Return a node's process 1. Raises LabError naming those that are there."""
+    number_of(node)
+    if node not in there.nodes:
+        raise LabError(f"there is no {node}; the nodes are {', '.join(there.nodes) or 'none'}")
+    return there.nodes[node]
+
+
+def all_pods(there: Found) -> list[Pod]:
+    """Return the pods of all nodes."""
+    return [pod for node, pid in there.nodes.items() for pod in pods_of(node, pid)]
+
+
+def _refuse_another(folder: LabFolder) -> None:
+    if find(folder.name).lab:
+        raise LabError(
+            f'there is a lab "{folder.name}" already: podwire lab down --name {folder.name} ends it'
+        )

@@ -1,0 +1,136 @@
+"""A lab as it is now: its nodes and what is broken, its leases, its pods and who reaches whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cni_spec.json_input import JsonObject
+from overlay.subnet_env import SubnetEnv
+from podwire.lab.blueprint import Blueprint
+from podwire.lab.breaking import Breaker, Part
+from podwire.lab.building import all_pods, found
+from podwire.lab.folder import LabFolder
+from podwire.lab.leases import lease_of, said
+from podwire.lab.nodes import agent_of
+from podwire.lab.pods import Pod
+from podwire.lab.reach import Map, look
+
+WHO_IS_ONE = "."  # in the map's diagonal
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """One node. `pid` and `agent` are processes, the agent 0 where none runs."""
+
+    name: str
+    pid: int
+    address: str
+    agent: int
+    lease: SubnetEnv | None
+    broken: tuple[Part, ...]
+    pods: tuple[Pod, ...]
+
+    def to_json(self) -> JsonObject:
+        """Return what a program is told."""
+        return {
+            "name": self.name,
+            "pid": self.pid,
+            "address": self.address,
+            "agent": self.agent,
+            "lease": [str(one) for one in self.lease.subnets] if self.lease else [],
+            "mtu": self.lease.mtu if self.lease else None,
+            "broken": list(self.broken),
+            "pods": [{"name": pod.name, "addresses": list(pod.addresses)} for pod in self.pods],
+        }
+
+
+@dataclass(frozen=True)
+class LabView:
+    """The whole."""
+
+    blueprint: Blueprint
+    nodes: tuple[NodeView, ...]
+    reached: Map
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether every pod reaches every other."""
+        return all(self.reached.values())
+
+    @property
+    def pods(self) -> list[Pod]:
+        """Return all pods, in the order of their nodes."""
+        return [pod for node in self.nodes for pod in node.pods]
+
+    def to_json(self) -> JsonObject:
+        """Return what a program is told."""
+        reached: dict[str, dict[str, bool]] = {str(one): {} for one in self.pods}
+        for (one, other), answered in self.reached.items():
+            reached[str(one)][str(other)] = answered
+        return self.blueprint.model_dump(mode="json") | {
+            "nodes": [node.to_json() for node in self.nodes],
+            "reached": reached,
+            "isWhole": self.is_whole,
+        }
+
+
+def view(folder: LabFolder) -> LabView:
+    """Look at a lab; takes about a second where a pod does not answer.
+
+    Raises:
+        LabError: there is none.
+    """
+    blueprint = folder.read()
+    there = found(folder)
+    pods = all_pods(there)
+    nodes = []
+    for name, pid in there.nodes.items():
+        broken = Breaker(blueprint, folder, there.lab, name, pid).broken()
+        mine = tuple(pod for pod in pods if pod.node == name)
+        nodes.append(
+            NodeView(name, pid, blueprint.address(name), agent_of(pid), lease_of(pid), tuple(broken), mine)
+        )
+    return LabView(blueprint, tuple(nodes), look(pods, versions_of(blueprint)))
+
+
+def versions_of(blueprint: Blueprint) -> tuple[int, ...]:
+    """Return the families that pods have addresses of."""
+    return (4, 6) if blueprint.dual_stack else (4,)
+
+
+def node_rows(seen: LabView) -> list[tuple[str, ...]]:
+    """Return the nodes as lines of a table."""
+    return [
+        (
+            one.name, one.address, said(one.lease), str(one.lease.mtu) if one.lease else "",
+            str(one.agent or "none"), " ".join(one.broken),
+            "  ".join(f"{pod.name} {' '.join(pod.addresses)}" for pod in one.pods),
+        )
+        for one in seen.nodes
+    ]  # fmt: skip
+
+
+def map_headings(seen: LabView) -> tuple[str, ...]:
+    """Return the columns of the map: pods by their place, since names would not fit beside each other."""
+    return ("FROM \\ TO", "", *(str(number) for number in range(1, len(seen.pods) + 1)))
+
+
+def map_rows(seen: LabView) -> list[tuple[str, ...]]:
+    """Return who reaches whom: a line is who asks, a column who answers."""
+    pods = seen.pods
+    return [
+        (str(one), str(number), *(_cell(seen.reached, one, other) for other in pods))
+        for number, one in enumerate(pods, 1)
+    ]
+
+
+def silent(seen: Map) -> Sequence[str]:
+    """Return the pairs that do not reach each other, as sentences."""
+    return [f"{other} does not answer {one}" for (one, other), answered in seen.items() if not answered]
+
+
+def _cell(reached: Map, one: Pod, other: Pod) -> str:
+    if one == other:
+        return WHO_IS_ONE
+    return "yes" if reached[one, other] else "NO"

@@ -1,0 +1,133 @@
+"""One node: a network, mount and pid namespace with an agent of its own, plugged into a segment.
+
+Its /run is new, /etc, /opt and /var are the machine's under an overlay in memory, and where podwire and CNI
+keep things is empty. What it shares with the other nodes is at /run/lab.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+
+from overlay.subnet_env import SubnetEnv
+from podwire.lab.blueprint import (
+    NET_CONF,
+    PLUGINS,
+    SHARED,
+    Blueprint,
+    conflist,
+    router,
+    router6,
+)
+from podwire.lab.finding import end, is_in, mark
+from podwire.lab.folder import LabFolder
+from podwire.lab.ground import BEGIN, REST, segment
+from podwire.lab.inside import begin_machine, go, root, run, start
+
+AGENT_SOCKET = "/run/podwire/agent.sock"
+UPLINK = "eth0"
+PODWIRE = (sys.executable, "-P", "-c", "from podwire.main import main; main()")  # the command line
+
+NODE = f"""{BEGIN}
+mount -t sysfs sysfs /sys
+mount -t tmpfs -o mode=755 tmpfs {SHARED}/new
+mkdir -p {SHARED}/new/lab {SHARED}/new/netns
+mount --bind {SHARED} {SHARED}/new/lab
+mount -n --move {SHARED}/new /run
+for folder in etc opt var; do
+    own=/run/own/$folder
+    mkdir -p $own/upper $own/work
+    mount -t overlay overlay -o lowerdir=/$folder,upperdir=$own/upper,workdir=$own/work /$folder
+done
+for folder in /etc/cni /etc/podwire {PLUGINS} /var/lib/cni /var/lib/podwire /dev/shm; do
+    mkdir -p $folder
+    mount -t tmpfs -o mode=755 tmpfs $folder
+done
+mkdir -p /etc/cni/net.d /run/flannel
+mount --bind {SHARED}/bin {PLUGINS}
+hostname "${{PODWIRE_LAB#*/}}"
+ip link set lo up
+{REST}"""
+
+
+def begin_node(blueprint: Blueprint, lab: int, node: str) -> subprocess.Popen[bytes]:
+    """Begin to make a node's process 1 within the lab's."""
+    machine = begin_machine(NODE.replace("${PODWIRE_LAB#*/}", node), mark(blueprint.name, node), lab)
+    go(machine)
+    return machine
+
+
+def plug_in(blueprint: Blueprint, lab: int, nodes: dict[str, int]) -> None:
+    """Lay a cable from each node to its segment, and give the nodes their addresses."""
+    lines = []
+    for node, pid in nodes.items():
+        ends = f"{node} mtu {blueprint.mtu} type veth peer name {UPLINK} mtu {blueprint.mtu} netns {pid}"
+        lines += [f"link add {ends}", f"link set {node} master {segment(blueprint.segment_of(node))} up"]
+    run(lab, ["ip", "-batch", "-"], "\n".join(lines))
+    for node, pid in nodes.items():
+        run(pid, ["ip", "-batch", "-"], "\n".join(_addressing(blueprint, node)))
+
+
+def _addressing(blueprint: Blueprint, node: str) -> Iterable[str]:
+    number = blueprint.segment_of(node)
+    yield f"link set {UPLINK} up"
+    yield f"addr add {blueprint.address(node)}/16 dev {UPLINK}"
+    yield f"route add default via {router(number)}"
+    if blueprint.dual_stack:  # else tunnels would be as small as those over IPv6 must be
+        yield f"addr add {blueprint.address6(node)}/64 dev {UPLINK} nodad"
+        yield f"route add ::/0 via {router6(number)}"
+
+
+def configure(blueprint: Blueprint, node: str, pid: int) -> None:
+    """Write a node's configuration, as its owner would."""
+    for path, text in (
+        ("/etc/podwire/agent.toml", blueprint.agent_toml(node)),
+        (NET_CONF, blueprint.net_conf()),
+    ):
+        root(pid, path).write_text(text)
+
+
+def configure_network(pid: int, lease: SubnetEnv) -> None:
+    """Write the network list that a node's runtime reads."""
+    root(pid, "/etc/cni/net.d/10-lab.conflist").write_text(conflist(lease))
+
+
+def start_agent(folder: LabFolder, node: str, pid: int) -> None:
+    """Start a node's agent."""
+    start(pid, [*PODWIRE, "agent"], {"HOME": "/root"}, folder.logs / f"{node}.log")
+
+
+def agent_of(pid: int) -> int:
+    """Return the process that listens on a node's agent socket, 0 if none does.
+
+    The kernel names the listener in numbers of our pid namespace (unix(7), SO_PEERCRED).
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.settimeout(1.0)
+        with suppress(OSError):  # nobody listens
+            caller.connect(str(root(pid, AGENT_SOCKET)))
+            credentials = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            found, _, _ = struct.unpack("3i", credentials)
+            return int(found) if is_in(found, pid) else 0
+    return 0
+
+
+def kill_agent(pid: int) -> int:
+    """Kill a node's agent, as a defect would; return which process it was, 0 if there was none."""
+    if agent := agent_of(pid):
+        end([agent])
+    return agent
+
+
+def unplug(lab: int, node: str) -> None:
+    """Take a node's cable away, which is gone with the node, but not at once."""
+    with suppress(OSError):
+        subprocess.run(
+            ["nsenter", f"--net=/proc/{lab}/ns/net", "ip", "link", "del", node],
+            capture_output=True, check=False, env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
+        )  # fmt: skip
