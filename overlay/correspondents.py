@@ -120,6 +120,7 @@ class Reader:
         self._pauses = _Pauses(random)
         self._stopped = Event()
         self._elsewhere = Event()
+        self._is_conf_due = False
         self._follower: NodeFollower | None = None
         self._thread = Thread(target=self._run, name="overlay-reader", daemon=True)
 
@@ -170,15 +171,16 @@ class Reader:
         if self._follower is None:
             self._follower = registry.follow()
         while not self._stopped.is_set() and not self._elsewhere.is_set():
+            if self._is_conf_due:
+                self._tell_configuration(registry)
+                self._is_conf_due = False
             found = self._follower.next(WAIT)
             self._pauses.reset()
             self._inbox.put(Trouble("RegistryLost", ""))
-            if isinstance(found, Nodes):
-                self._tell_configuration(registry)
+            # Remembered, since it may not be readable just now, and is not told of again.
+            self._is_conf_due = isinstance(found, Nodes) or (isinstance(found, Changed) and found.net_conf)
             if found is not None:
                 self._inbox.put(found)
-            if isinstance(found, Changed) and found.net_conf:
-                self._tell_configuration(registry)
 
     def _trouble(self, name: str, message: str) -> None:
         if not self._stopped.is_set():

@@ -64,7 +64,8 @@ class Peers:
             )
             if isinstance(record, NodeRecord):
                 self.records[key] = record
-                self.dirty.update(self.admission.offer(record) if self._is_other(record) else ())
+                is_judged = self.place.networks and self._is_other(record)
+                self.dirty.update(self.admission.offer(record) if is_judged else ())
             else:
                 self.records.pop(key, None)
                 self.dirty.update(self.admission.withdraw(key))

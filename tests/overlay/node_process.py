@@ -52,7 +52,9 @@ def _report(node: object, file: Path) -> None:
     while True:
         with node.changed:
             node.changed.wait()
-            body = {"ready": node.is_ready, "leased": node.is_leased, "conditions": node.conditions.as_json()}
+            body = {
+                "ready": node.is_ready, "leased": node.tenancy.is_leased, "conditions": node.conditions.as_json()
+            }  # fmt: skip
         text = json.dumps(body)
         if text != before:
             draft = file.with_suffix(".draft")
