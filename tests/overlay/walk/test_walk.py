@@ -8,11 +8,9 @@ from random import Random
 
 import pytest
 
-from tests.overlay.cluster import Cluster, wait_until
-from tests.overlay.flows import silent_pairs
-from tests.overlay.oracle import mistakes
 from tests.overlay.walk.conftest import Make
 from tests.overlay.walk.steps import STEPS
+from tests.overlay.walk.waiting import settle
 
 pytestmark = pytest.mark.campaign
 LENGTH = int(os.environ.get("PODWIRE_WALK", "25"))  # steps
@@ -33,27 +31,3 @@ def test_after_every_step_kernels_are_right_and_all_pairs_talk(make_cluster: Mak
         said = step(cluster, random)
         settle(cluster, f"step {number}: {said}")
         print(f"step {number}: {time.monotonic() - began:5.2f} s  {said}", flush=True)
-
-
-def settle(cluster: Cluster, said: str) -> None:
-    """Wait until all is as it should be."""
-    pods = [one.pod for one in cluster.nodes.values() if one.pod]
-
-    def wrong() -> str:
-        return mistakes(cluster) or complaints(cluster) or ", ".join(silent_pairs(pods))
-
-    wait_until(lambda: not wrong(), lambda: f"{said}\n{wrong()}\n{logs(cluster)}")
-
-
-def complaints(cluster: Cluster) -> str:
-    """Return what nodes complain of, or who is not there."""
-    return "; ".join(
-        f"{one.name}: {one.said}"
-        for one in cluster.nodes.values()
-        if one.conditions() or not one.said["leased"] or one.process is None or one.process.poll() is not None
-    )
-
-
-def logs(cluster: Cluster) -> str:
-    """Return the ends of the nodes' logs."""
-    return "\n".join(f"--- {one.name}\n{one.log()[-1500:]}" for one in cluster.nodes.values())
