@@ -11,6 +11,7 @@ Where it is shared:
     registry         the interface, whatever store is below
     lease_keys       flannel's keys in a store, and ours beside them
     lease_table      which record stands for which key
+    lease_choice     which subnets a node asks for; pure
     key_value        leases in a directory or in etcd
     kubernetes_node  what is read from a Node, what is written on it; pure
     node_objects     leases as Kubernetes Nodes

@@ -152,20 +152,21 @@ class Admission:
             ordered = self._subnets[subnet.version]
             del ordered[bisect_left(ordered, (subnet, key))]
         for mac, _ in _macs(record):
-            owners = self._macs.get(mac, {})
+            owners = self._macs[mac]
             owners.pop(key, None)
             if not owners:
-                self._macs.pop(mac, None)
+                del self._macs[mac]
 
 
 def _macs(record: NodeRecord) -> list[tuple[tuple[int, str], str]]:
-    """Return (outer family, MAC) and the address it is at, of each VTEP."""
-    return [
+    """Return (outer family, MAC) and the address it is at, of each VTEP once: two ports may have one MAC."""
+    found = [
         ((outer, mac), public)
         for offer in record.offers
         for outer, mac, public in ((4, offer.mac4, record.public4), (6, offer.mac6, record.public6))
         if mac
     ]
+    return list(dict.fromkeys(found))
 
 
 def _quarrel(record: NodeRecord, other: NodeRecord) -> str:

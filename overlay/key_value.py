@@ -1,24 +1,23 @@
 """Leases in a store with transactions: a directory, or etcd with flannel's own keys.
 
 A claim is one transaction that names every key it needs as not there; who loses it has learnt the owner.
-Candidates come from a hash of the node's name, so that a thousand nodes that boot at once do not all ask for
-the same. Nothing is ever written over another's: each later write names the version it was decided on.
+Nothing is ever written over another's: each later write names the version it was decided on.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cluster_store.store import Check, Conflict, Delete, Event, Item, LeaseGone, Put, Snapshot, Store
 from cni_spec.errors import CniError
 from overlay.errors import NoLease, NotConfigured, Stolen
-from overlay.flannel_form import OURS, BadRecord, dump_lease, lease_key, parse_lease_key
+from overlay.flannel_form import OURS, dump_lease, lease_key
+from overlay.lease_choice import free_subnet, has_address, own_lease, remembered_lease, subnets_of
 from overlay.lease_keys import Keys
 from overlay.lease_table import RESERVED, LeaseTable, is_reserved
-from overlay.net_conf import NetConf, Pool, parse_net_conf
+from overlay.net_conf import NetConf, parse_net_conf
 from overlay.offers import with_known_macs
 from overlay.record import NodeRecord
 from overlay.registry import Changed, NodeFollower, Nodes
@@ -28,7 +27,7 @@ LEASE_TTL = 86_400  # seconds; flannel's
 ALIVE_TTL = 60  # seconds after which a silent node is called dead
 ALIVE_EVERY = 20.0  # seconds; two may be lost
 RENEW_EVERY = 3600.0  # seconds, of flannel's lease: it costs an event for nobody
-PROBES = 64  # candidates by hash before the free ones are counted
+NOBODY = "(reserved)"  # in place of a node's name, which has no such characters
 TRIALS = 100  # lost races; each means that another node got what it wanted
 
 
@@ -40,7 +39,6 @@ class KeyValueRegistry:
         self.keys = keys or Keys()
         self._alive_lease = 0
         self._leases: dict[str, int] = {}  # lease -> the id of its TTL
-        self._renewed = 0.0
         self._beats = 0
 
     @property
@@ -75,8 +73,10 @@ class KeyValueRegistry:
 
     def acquire(self, wanted: NodeRecord, previous: Sequence[str] = ()) -> NodeRecord:
         """Make or take up this node's lease: `overlay.registry.Registry.acquire`."""
+        if wanted.subnets and not wanted.key:
+            wanted = replace(wanted, key=lease_key(wanted.subnets))
         for _ in range(TRIALS):
-            table = self._look(lease_key(wanted.subnets)) if wanted.subnets else self._table()
+            table = self._look(wanted.key) if wanted.subnets else self._table()
             self._refuse_twin(wanted, table)
             try:
                 return self._acquire_once(wanted, previous, table)
@@ -100,7 +100,8 @@ class KeyValueRegistry:
         conf = self.net_conf()
         for _ in range(TRIALS):
             table = self._table()
-            subnet = self._choose(conf.pool(version), table, f"{record.node} {len(table.names())}")
+            seed = f"{record.node} {len(table.names())}"
+            subnet = free_subnet(conf.pool(version), table, seed, self.name)
             block = replace(record, subnets=(subnet,), key=lease_key((subnet,)), extras={"Of": record.key})
             try:
                 return self._write(block, table)
@@ -110,21 +111,54 @@ class KeyValueRegistry:
 
     def keep_alive(self, record: NodeRecord) -> float:
         """Say that the node lives; return the seconds until the next time."""
+        is_due = (self._beats + 1) % int(RENEW_EVERY / ALIVE_EVERY) == 0
         try:
             self._keep_alive_key()
-            if self._beats % int(RENEW_EVERY / ALIVE_EVERY) == 0:
-                for lease in self._leases.values():
-                    self._store.keep_alive(lease)
-        except LeaseGone:  # we were silent for too long, or somebody revoked it
-            self._leases.clear()
+        except LeaseGone:  # we were silent for too long, it was revoked, or the registry has begun anew
             self._alive_lease = 0
             self._keep_alive_key()
-            self.publish(record)
+            is_due = True
+        if is_due:
+            self._renew(record)
         self._beats += 1
         return ALIVE_EVERY
 
     def release(self, key: str, *, force: bool = False) -> None:
         """Give a lease back."""
+        for _ in range(TRIALS):
+            try:
+                self._release_once(key, force=force)
+            except Conflict:  # it has changed meanwhile: look again whether it still may go
+                continue
+            self._leases.pop(key, None)
+            return
+        raise Stolen(f"lease {key} is changed by others all the time")
+
+    def reserve(self, subnet: Subnet, reason: str) -> None:
+        """Keep a subnet from everybody, flannel's nodes too. Raises Stolen if somebody has it."""
+        key = lease_key((subnet,))
+        value = json.dumps(
+            {"PublicIP": "0.0.0.0", "BackendType": "reserved", OURS: {RESERVED: reason or "yes"}}
+        )
+        changes = [Put(key, value) for key in (self.keys.lease(key), self.keys.owned(key))]
+        changes.append(Put(self.keys.alloc(subnet), NOBODY))
+        for _ in range(TRIALS):
+            names = self._table().names()
+            taken = [name for name in names if any(one.overlaps(subnet) for one in subnets_of(name))]
+            if taken:
+                raise Stolen(f"{subnet} is {taken[0]}'s already")
+            try:
+                self._store.commit([Check(one.key, 0) for one in changes], changes)
+            except Conflict:  # somebody was faster: see whom it belongs to
+                continue
+            return
+        raise Stolen(f"{subnet} is claimed by others all the time")
+
+    def close(self) -> None:
+        """Give connections back; leases run on."""
+        self._store.close()
+
+    def _release_once(self, key: str, *, force: bool) -> None:
         table = self._look(key)
         owned, lease = table.owned.get(key), table.leases.get(key)
         if owned is None and lease is None:
@@ -134,28 +168,24 @@ class KeyValueRegistry:
             raise Stolen(
                 f"lease {key} is of {record.node or record.public4}, which lives; --force takes it anyway"
             )
-        gone = [self.keys.lease(key), self.keys.owned(key), *map(self.keys.alloc, _subnets_of(key))]
+        gone = [self.keys.lease(key), self.keys.owned(key), *map(self.keys.alloc, subnets_of(key))]
         checks = [_check(self.keys.lease(key), lease), _check(self.keys.owned(key), owned)]
         self._store.commit(checks, [Delete(one) for one in gone])
-        self._leases.pop(key, None)
 
-    def reserve(self, subnet: Subnet, reason: str) -> None:
-        """Keep a subnet from everybody, flannel's nodes too. Raises Stolen if somebody has it."""
-        key = lease_key((subnet,))
-        value = json.dumps(
-            {"PublicIP": "0.0.0.0", "BackendType": "reserved", OURS: {RESERVED: reason or "yes"}}
-        )
+    def _renew(self, record: NodeRecord) -> None:
+        """Have flannel's keys of this node last for another day: its lease's, and those of its blocks."""
         table = self._table()
-        if taken := [
-            name for name in table.names() if any(one.overlaps(subnet) for one in _subnets_of(name))
-        ]:
-            raise Stolen(f"{subnet} is {taken[0]}'s already")
-        changes = [Put(self.keys.lease(key), value), Put(self.keys.owned(key), value)]
-        self._store.commit([Check(one.key, 0) for one in changes], changes)
-
-    def close(self) -> None:
-        """Give connections back; leases run on."""
-        self._store.close()
+        found = [one for name in table.names() if isinstance(one := table.record(name), NodeRecord)]
+        blocks = [one for one in found if one.node == self._node and one.key != record.key]
+        for one in (record, *blocks):
+            item = table.leases.get(one.key)
+            try:
+                if item is not None and item.lease:
+                    self._store.keep_alive(item.lease)
+                    continue
+            except LeaseGone:  # between the two questions
+                self._leases.pop(one.key, None)
+            self.publish(one)
 
     def _table(self) -> LeaseTable:
         table = LeaseTable(self.keys)
@@ -165,9 +195,9 @@ class KeyValueRegistry:
     def _look(self, lease: str) -> LeaseTable:
         """Return what there is of one lease: a few questions, whatever the number of nodes."""
         table = LeaseTable(self.keys)
-        subnets = _subnets_of(lease)
+        subnets = subnets_of(lease)
         wanted = [self.keys.lease(lease), self.keys.owned(lease)]
-        wanted += [self.keys.alloc(one) for one in subnets] if len(subnets) > 1 else []
+        wanted += [self.keys.alloc(one) for one in subnets]
         table.fill(item for key in wanted if (item := self._store.read(key)) is not None)
         record = table.record(lease)
         nodes = {self._node} | ({record.node} if isinstance(record, NodeRecord) and record.node else set())
@@ -178,42 +208,15 @@ class KeyValueRegistry:
     def _acquire_once(self, wanted: NodeRecord, previous: Sequence[str], table: LeaseTable) -> NodeRecord:
         if wanted.subnets:
             self._refuse_foreign(wanted.key, wanted, table)
-            return self._write(replace(wanted, key=wanted.key or lease_key(wanted.subnets)), table)
+            return self._write(wanted, table)
         conf = self._parse_config(table.config)
-        before = self._find_own(wanted, table, conf)
-        found = before.subnets if before else self._find_free(previous, table, conf)
+        before = own_lease(self._node, wanted, table, conf)
+        found = before.subnets if before else remembered_lease(previous, table, conf)
         if not found:
-            found = tuple(self._choose(conf.pool(version), table, self._node) for version in conf.versions)
+            pools = map(conf.pool, conf.versions)
+            found = tuple(free_subnet(pool, table, self._node, self.name) for pool in pools)
         kept = with_known_macs(wanted, before, self._node)
         return self._write(replace(kept, subnets=found, key=lease_key(found)), table)
-
-    def _find_own(self, wanted: NodeRecord, table: LeaseTable, conf: NetConf) -> NodeRecord | None:
-        """Find a lease that is this node's: by its name, or by the address that a flanneld wrote."""
-        usable = [one for one in table.records()[0] if _fits(one.subnets, conf)]
-        named = (one for one in usable if one.node == self._node and not one.extras.get("Of"))
-        flannels = (one for one in usable if not one.node and _has_address(one, wanted))
-        return next(named, None) or next(flannels, None)
-
-    def _find_free(self, previous: Sequence[str], table: LeaseTable, conf: NetConf) -> tuple[Subnet, ...]:
-        """Find a lease that this node's own file remembers, if nobody has it."""
-        taken = set(table.names())
-        fitting = (_subnets_of(name) for name in previous if name not in taken)
-        return next((one for one in fitting if _fits(one, conf)), ())
-
-    def _choose(self, pool: Pool, table: LeaseTable, seed: str) -> Subnet:
-        """Return a free subnet. Raises NoLease with numbers and holders."""
-        taken = [one for name in table.names() for one in _subnets_of(name)]
-        exact = {one for one in taken if one.length == pool.length}
-        odd = [one for one in taken if one.length != pool.length and one.overlaps(pool.network)]
-        for index in _candidates(seed, pool.size):
-            subnet = pool[index]
-            if subnet not in exact and not any(one.overlaps(subnet) for one in odd):
-                return subnet
-        dead = [name for name in table.names() if not _is_live(table.record(name))]
-        hint = f"; {len(dead)} of nodes not heard of ({', '.join(dead[:3])}): `podwire overlay release KEY`"
-        raise NoLease(
-            f"{self.name}: all {pool.size} subnets of {pool.network} are taken{hint if dead else ''}"
-        )
 
     def _write(self, record: NodeRecord, table: LeaseTable) -> NodeRecord:
         """Write a lease and its ownership in one transaction. Raises Conflict, Stolen."""
@@ -222,14 +225,16 @@ class KeyValueRegistry:
         for subnet in record.subnets:
             alloc = table.allocs.get(lease_key((subnet,)))
             if alloc is not None and alloc.value != self._node:
-                raise Stolen(f"{subnet} is {alloc.value}'s now")
+                whose = "reserved" if alloc.value == NOBODY else f"{alloc.value}'s"
+                raise Stolen(f"{subnet} is {whose} now")
+        is_granted = key not in self._leases
         ttl = self._lease_for(key, lease)
         checks = [_check(self.keys.lease(key), lease), _check(self.keys.owned(key), owned)]
         changes: list[Put | Delete] = [
             Put(self.keys.lease(key), value, ttl),
             Put(self.keys.owned(key), value),
         ]
-        for subnet in record.subnets if len(record.subnets) > 1 else ():
+        for subnet in record.subnets if _is_shared(record) else ():
             alloc_key = self.keys.alloc(subnet)
             alloc = table.allocs.get(lease_key((subnet,)))
             checks.append(_check(alloc_key, alloc))
@@ -239,6 +244,10 @@ class KeyValueRegistry:
         except LeaseGone:
             self._leases.pop(key, None)
             raise Conflict({}) from None
+        except Conflict:
+            if is_granted and (lease is None or lease.lease != ttl):
+                self._store.revoke(self._leases.pop(key))  # nothing lives by it
+            raise
         return replace(record, created=owned.created if owned else 0)
 
     def _lease_for(self, key: str, seen: Item | None) -> int:
@@ -291,7 +300,7 @@ class KeyValueRegistry:
             raise Stolen(f"lease {key} is reserved")
         if not isinstance(record, NodeRecord):
             return
-        is_mine = record.node == self._node if record.node else _has_address(record, mine)
+        is_mine = record.node == self._node if record.node else has_address(record, mine)
         if not is_mine:
             whose = record.node or record.public4 or record.public6
             raise Stolen(
@@ -345,36 +354,10 @@ class _Follower:
         return Changed(records, net_conf=config, unpublished=self._table.unpublished(leases))
 
 
-def _candidates(seed: str, size: int) -> Iterator[int]:
-    """Yield indexes: some spread by a hash of the node, then all."""
-    start = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big")
-    for k in range(min(PROBES, size)):
-        yield (start + k * (k + 1) // 2) % size
-    for k in range(size):
-        yield (start + k) % size
-
-
 def _check(key: str, item: Item | None) -> Check:
     return Check(key, item.version if item else 0)
 
 
-def _subnets_of(name: str) -> tuple[Subnet, ...]:
-    try:
-        return parse_lease_key(name)
-    except BadRecord:  # a key that is no lease takes nothing from the pool
-        return ()
-
-
-def _fits(subnets: Sequence[Subnet], conf: NetConf) -> bool:
-    """Tell whether a lease suits the configuration: one subnet of each family, inside the network."""
-    if tuple(one.version for one in subnets) != conf.versions:
-        return False
-    return all((net := conf.network_of(one.version)) is not None and net.covers(one) for one in subnets)
-
-
-def _has_address(record: NodeRecord, mine: NodeRecord) -> bool:
-    return record.public4 == mine.public4 if record.public4 else record.public6 == mine.public6
-
-
-def _is_live(record: object) -> bool:
-    return not isinstance(record, NodeRecord) or record.is_live
+def _is_shared(record: NodeRecord) -> bool:
+    """Tell whether others may ask for a subnet of a lease by another key: one of a pair, one by itself."""
+    return len(record.subnets) > 1 or "Of" in record.extras

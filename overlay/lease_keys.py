@@ -3,7 +3,8 @@
     config                     net-conf.json
     subnets/LEASE              flannel's lease of a node, ends with its TTL
     podwire/owned/LEASE        the same value without an end: who owns the subnets, alive or not
-    podwire/alloc/SUBNET       in dual stack, who owns the single subnet: two leases may share one
+    podwire/alloc/SUBNET       who owns the single subnet, where a lease of another name may have it, too:
+                               in dual stack, of further blocks, and of what is reserved
     podwire/alive/NODE         a node's boot, ends a minute after it was last heard of
 
 flannel lists `subnets/` and reads `config`, and nothing else.

@@ -73,9 +73,15 @@ def down(name: NameOption = "lab") -> None:
 
 
 @app.command()
-def status(name: NameOption = "lab", output: OutputOption = Output.TABLE) -> None:
+def status(
+    name: NameOption = "lab",
+    transfer: Annotated[
+        float, typer.Option("--transfer", help="Megabytes over TCP from every pod to every other.", min=0)
+    ] = 0,
+    output: OutputOption = Output.TABLE,
+) -> None:
     """Show nodes, leases, pods and who reaches whom; status 1 if a pod does not reach another."""
-    _show(_read_name(name), output)
+    _show(_read_name(name), output, round(transfer * 1e6))
 
 
 @app.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -113,13 +119,19 @@ def add_node(
 
 
 @app.command("remove-node")
-def remove_node(node: NodeArgument, name: NameOption = "lab") -> None:
-    """Let a node leave, with its pods."""
+def remove_node(
+    node: NodeArgument,
+    name: NameOption = "lab",
+    abruptly: Annotated[
+        bool, typer.Option("--abruptly", help="It dies: its lease stays, and nobody detaches its pods.")
+    ] = False,
+) -> None:
+    """Let a node leave: its pods are detached, and its lease is given back."""
     from podwire.lab.building import remove_node as remove
 
     folder = _existing(name)
     with folder.held():
-        remove(folder.read(), folder, node)
+        remove(folder.read(), folder, node, is_abrupt=abruptly)
 
 
 @app.command("break")
@@ -172,18 +184,19 @@ def remove_pod(
         remove_pods(folder, node, [pod or there[-1]])
 
 
-def _show(folder: LabFolder, output: Output) -> None:
-    from podwire.lab.looking import map_headings, map_rows, node_rows, silent, view
+def _show(folder: LabFolder, output: Output, size: int = 0) -> None:
+    from podwire.lab.looking import complaints, map_headings, map_rows, node_rows, praise, view
 
-    seen = view(folder)
+    seen = view(folder, size)
     if output is Output.JSON:
         print_json(seen.to_json())
     else:
         headings = ("NODE", "ADDRESS", "LEASE", "MTU", "AGENT", "BROKEN", "PODS")
         print_table(headings, node_rows(seen))
         print_table(map_headings(seen), map_rows(seen))
-        for sentence in silent(seen.reached):
-            say(sentence)
+        for sentence in (*complaints(seen), praise(seen)):
+            if sentence:
+                say(sentence)
     if not seen.is_whole:
         raise typer.Exit(1)
 

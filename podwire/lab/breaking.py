@@ -12,7 +12,7 @@ from podwire.lab.blueprint import SHARED, Blueprint, RegistryKind
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import BLOCKED
 from podwire.lab.inside import root, run
-from podwire.lab.nodes import agent_of, kill_agent, start_agent
+from podwire.lab.nodes import agent_of, await_agent, kill_agent, start_agent
 
 SHARED_FOLDER = f"{SHARED}/shared"  # with the registry that is a folder
 
@@ -58,6 +58,7 @@ class Breaker:
         match part:
             case Part.AGENT:
                 start_agent(self._folder, self._node, self._pid)
+                await_agent(self._folder, self._node, self._pid)
             case Part.LINK:
                 run(self._lab, ["ip", "link", "set", self._node, "up"])
             case Part.REGISTRY:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from podwire.lab.blueprint import UNDERLAY, Blueprint, RegistryKind, number_of
 from podwire.lab.errors import LabError
-from podwire.lab.finding import Found, below, end, find, inhabitants, namespaces_of
+from podwire.lab.finding import Found, below, end, end_with_guests, find, namespaces_of
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import (
     await_registry,
@@ -18,8 +18,16 @@ from podwire.lab.ground import (
     start_etcd,
 )
 from podwire.lab.inside import await_furnished
-from podwire.lab.leases import await_leases
-from podwire.lab.nodes import begin_node, configure, configure_network, plug_in, start_agent, unplug
+from podwire.lab.leases import await_leases, give_lease_back
+from podwire.lab.nodes import (
+    begin_node,
+    configure,
+    configure_network,
+    kill_agent,
+    plug_in,
+    start_agent,
+    unplug,
+)
 from podwire.lab.pods import Pod, begin_pod, begin_removal, next_name, pods_of
 
 Tell = Callable[[str], None]
@@ -61,26 +69,28 @@ def add_nodes(blueprint: Blueprint, folder: LabFolder, names: Iterable[str], tel
         configure(blueprint, node, pid)
     plug_in(blueprint, lab, nodes)
     await_registry(blueprint, folder, lab)
-    tell(f"{len(nodes)} nodes are made, their agents start")
+    tell(f"made, and their agents start: {', '.join(nodes)}")
     for node, pid in nodes.items():
         start_agent(folder, node, pid)
     for node, lease in await_leases(nodes, folder, tell).items():
         configure_network(nodes[node], lease)
 
 
-def remove_node(blueprint: Blueprint, folder: LabFolder, node: str) -> None:
-    """Take a node away: its pods first, as one does before a machine leaves.
+def remove_node(blueprint: Blueprint, folder: LabFolder, node: str, *, is_abrupt: bool) -> None:
+    """Let a node leave: its pods are detached, its agent ends, its lease is given back. `is_abrupt`: it dies.
 
     Raises:
         LabError: there is no such node, or a pod could not be detached.
     """
     there = found(folder)
     pid = pid_of(there, node)
-    for work in [begin_removal(node, pid, pod.name) for pod in pods_of(node, pid)]:
-        work.result()
-    spaces = namespaces_of(below(pid)) - namespaces_of([there.lab])
-    end([pid])
-    end(inhabitants(spaces))
+    if not is_abrupt:
+        for work in [begin_removal(node, pid, pod.name) for pod in pods_of(node, pid)]:
+            work.result()
+        kill_agent(pid)
+        give_lease_back(node, pid)
+    with end_with_guests(below([pid]), but=namespaces_of([there.lab])):
+        end([pid])
     unplug(there.lab, node)
     folder.take_name(blueprint, node)
     (folder.logs / f"{node}.log").unlink(missing_ok=True)
@@ -124,9 +134,8 @@ def take_down(name: str) -> bool:
     with folder.held():
         there = find(name)
         firsts = [pid for pid in (there.lab, *there.nodes.values()) if pid]
-        spaces = namespaces_of([one for first in firsts for one in below(first)])
-        end(firsts)
-        end(inhabitants(spaces))
+        with end_with_guests(below(firsts)):
+            end(firsts)
         folder.remove()
     return was_there or bool(firsts)
 

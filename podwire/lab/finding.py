@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Iterator
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Set
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from podwire.lab.errors import LabError
 
 MARK = "PODWIRE_LAB"
 PROC = Path("/proc")
+EXECVE_DEADLINE = 1.0  # seconds for an execve(2) that others delay
 END_DEADLINE = 30.0  # seconds for a killed process to be gone; its namespaces take time to be emptied
 
 
@@ -39,17 +41,37 @@ def find(name: str) -> Found:
     begin, end = f"{MARK}={name}/".encode(), f"@{_here()}".encode()
     alive: dict[str, int] = {}
     for pid in _pids():
-        for variable in _read(pid, "environ").split(b"\0"):
+        for variable in _environment(pid).split(b"\0"):
             if variable.startswith(begin) and variable.endswith(end) and _is_first(pid):
                 alive[variable[len(begin) : -len(end)].decode()] = pid
     nodes = sorted((one for one in alive if one), key=lambda one: (len(one), one))
     return Found(alive.get("", 0), {one: alive[one] for one in nodes})
 
 
-def namespaces_of(pids: Iterator[int] | list[int]) -> set[str]:
+def namespaces_of(pids: list[int]) -> set[str]:
     """Return the network and mount namespaces that processes are in, but for our own."""
     ours = {_namespace(os.getpid(), kind) for kind in ("net", "mnt")}
     return {_namespace(pid, kind) for pid in pids for kind in ("net", "mnt")} - ours - {""}
+
+
+@contextmanager
+def end_with_guests(pids: list[int], but: Set[str] = frozenset()) -> Iterator[None]:
+    """Hold the namespaces of processes for a block that ends them; then end who else is in one, but in `but`.
+
+    While a namespace is held its number is nobody else's. The kernel gives the number of one that has gone to
+    the next that is made, anywhere on the machine: who looked for it then would end a stranger.
+    """
+    ours = {_namespace(os.getpid(), kind) for kind in ("net", "mnt")}
+    with ExitStack() as held:
+        spaces = set()
+        for pid in pids:
+            for kind in ("net", "mnt"):
+                with suppress(OSError):  # it has ended
+                    descriptor = os.open(PROC / str(pid) / "ns" / kind, os.O_RDONLY | os.O_CLOEXEC)
+                    held.callback(os.close, descriptor)
+                    spaces.add(str((PROC / "self/fd" / str(descriptor)).readlink()))
+        yield
+        end(inhabitants(spaces - ours - but))
 
 
 def inhabitants(namespaces: set[str]) -> list[int]:
@@ -57,15 +79,10 @@ def inhabitants(namespaces: set[str]) -> list[int]:
     return [pid for pid in _pids() if pid != os.getpid() and namespaces_of([pid]) & namespaces]
 
 
-def below(first: int) -> list[int]:
-    """Return the processes of the pid namespace of a process 1 and of those within it."""
-    depth = len(_numbers(first))
-    spaces = {_namespace(first, "pid")}
-    found = []
-    for pid in _pids():
-        if len(_numbers(pid)) >= depth and (_namespace(pid, "pid") in spaces or _descends(pid, first)):
-            found.append(pid)
-    return found
+def below(firsts: list[int]) -> list[int]:
+    """Return the processes of the pid namespaces that some processes 1 are the first of."""
+    spaces = {_namespace(first, "pid") for first in firsts} - {""}
+    return [pid for pid in _pids() if _namespace(pid, "pid") in spaces]
 
 
 def end(pids: list[int]) -> None:
@@ -95,32 +112,11 @@ def is_in(pid: int, first: int) -> bool:
     return _namespace(pid, "pid") == _namespace(first, "pid") != ""
 
 
-def _descends(pid: int, ancestor: int) -> bool:
-    seen = pid
-    while seen > 1:
-        if seen == ancestor:
-            return True
-        seen = _parent(seen)
-    return False
-
-
-def _parent(pid: int) -> int:
-    return next((int(line.split()[1]) for line in _status(pid) if line.startswith("PPid:")), 0)
-
-
 def _is_first(pid: int) -> bool:
-    """Tell whether a process is number 1 of a pid namespace that is not ours."""
-    numbers = _numbers(pid)
+    """Tell whether a process is number 1 of a pid namespace that is not ours (proc(5), NSpid)."""
+    lines = _read(pid, "status").decode(errors="replace").splitlines()
+    numbers = next((line.split()[1:] for line in lines if line.startswith("NSpid:")), [])
     return len(numbers) > 1 and numbers[-1] == "1"
-
-
-def _numbers(pid: int) -> list[str]:
-    """Return a process's numbers, from our pid namespace to its own (proc(5), NSpid)."""
-    return next((line.split()[1:] for line in _status(pid) if line.startswith("NSpid:")), [])
-
-
-def _status(pid: int) -> list[str]:
-    return _read(pid, "status").decode(errors="replace").splitlines()
 
 
 def _here() -> str:
@@ -136,6 +132,28 @@ def _namespace(pid: int, kind: str) -> str:
 
 def _pids() -> list[int]:
     return [int(one) for one in os.listdir(PROC) if one.isdigit()]  # noqa: PTH208 - names, not files
+
+
+def _environment(pid: int) -> bytes:
+    """Return a process's environment; of one that is in the midst of execve(2), the one it will have.
+
+    In that moment the kernel shows neither environment nor arguments, but an executable, which kernel threads
+    and zombies have not. Who overlooked a process 1 then would leave a lab behind.
+    """
+    deadline = time.monotonic() + EXECVE_DEADLINE
+    while not (found := _read(pid, "environ")) and not _read(pid, "cmdline") and _has_executable(pid):
+        if time.monotonic() > deadline:
+            break
+        os.sched_yield()
+    return found
+
+
+def _has_executable(pid: int) -> bool:
+    try:
+        (PROC / str(pid) / "exe").readlink()
+    except OSError:
+        return False
+    return True
 
 
 def _read(pid: int, name: str) -> bytes:

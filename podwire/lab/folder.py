@@ -60,7 +60,9 @@ class LabFolder:
         try:
             text = path.read_bytes()
         except FileNotFoundError:
-            raise LabError(f'there is no lab "{self.name}": podwire lab up makes one') from None
+            others = f"; there is {', '.join(lab_names())}" if lab_names() else ""
+            said = f'there is no lab "{self.name}": podwire lab up makes one{others}'
+            raise LabError(said) from None
         try:
             return validate(Blueprint, decode_object(text, str(path)))
         except CniError as error:
@@ -136,4 +138,4 @@ def _is_own(node: str) -> bool:
 
 def lab_names() -> list[str]:
     """Return the names of the labs that have a folder."""
-    return sorted(one.name for one in ROOT.iterdir()) if ROOT.is_dir() else []
+    return sorted(one.parent.name for one in ROOT.glob("*/lab.json")) if ROOT.is_dir() else []

@@ -35,7 +35,9 @@ mount --make-rprivate /
 mount -t proc proc /proc
 while read -r _ _ _ _ place _; do
     case "$place" in /run/netns | /run/netns/* | /var/run/netns/*) echo "$place" ;; esac
-done </proc/self/mountinfo | tac | while read -r place; do umount -l "$place"; done
+done </proc/self/mountinfo | tac | while read -r place; do
+    umount -l "$place" 2>/dev/null || :  # it went with the one it stood on
+done
 """
 # SIGCHLD ignored stays ignored over exec, so that the kernel reaps the orphans that process 1 inherits.
 REST = """
@@ -122,7 +124,9 @@ def await_registry(blueprint: Blueprint, folder: LabFolder, pid: int) -> None:
 
 
 def require_tools(blueprint: Blueprint) -> None:
-    """Look for the programs a lab is made with. Raises CniError, code 107, naming the package."""
+    """Look for what a lab is made with. Raises CniError: not root, or code 107, naming the package."""
+    if os.geteuid() != 0:
+        raise LabError("a lab is made of network and mount namespaces, which takes root")
     needed = {"ip": "iproute2", "nsenter": "util-linux", "mount": "mount"}
     if blueprint.registry is RegistryKind.ETCD:
         needed |= {ETCD: "etcd-server", "nft": "nftables"}

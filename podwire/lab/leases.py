@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from cluster_store.file_changes import FileChanges
+from cni_spec.json_input import JsonObject
+from overlay.opening import open_key_value, read_boot_id
+from overlay.subnet import Subnet
 from overlay.subnet_env import SubnetEnv, parse_subnet_env
+from podwire.agent.settings import read_settings
 from podwire.lab.blueprint import SUBNET_ENV
 from podwire.lab.errors import LabError
 from podwire.lab.folder import LabFolder
-from podwire.lab.inside import root
+from podwire.lab.inside import Work, root
 
 Tell = Callable[[str], None]
 
@@ -56,6 +60,28 @@ def await_leases(nodes: Mapping[str, int], folder: LabFolder, tell: Tell) -> dic
                 _give_up([one for one in nodes if one not in leases], folder)
             for key, _ in selector.select(left):
                 key.data.take()
+
+
+def give_lease_back(node: str, pid: int) -> None:
+    """Let a node that leaves give its lease back. Its agent has ended, or it would take it up again."""
+    if (lease := lease_of(pid)) is not None:
+        key = "&".join(f"{one.address}-{one.length}" for one in _first_of_families(lease))
+        Work(f"the lease of {node}", pid, lambda: _release(key)).result()
+
+
+def _release(key: str) -> JsonObject:
+    settings = read_settings().overlay
+    registry = open_key_value(settings, read_boot_id())
+    try:
+        registry.release(key, force=True)
+    finally:
+        registry.close()
+    return {}
+
+
+def _first_of_families(lease: SubnetEnv) -> list[Subnet]:
+    """Return what the lease's key is made of: further blocks are leases of their own."""
+    return [subnet for _, subnet in sorted({one.version: one for one in reversed(lease.subnets)}.items())]
 
 
 def said(lease: SubnetEnv | None) -> str:

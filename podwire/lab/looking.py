@@ -15,6 +15,7 @@ from podwire.lab.leases import lease_of, said
 from podwire.lab.nodes import agent_of
 from podwire.lab.pods import Pod
 from podwire.lab.reach import Map, look
+from podwire.lab.transfers import Transfer, transfer
 
 WHO_IS_ONE = "."  # in the map's diagonal
 
@@ -46,17 +47,52 @@ class NodeView:
 
 
 @dataclass(frozen=True)
+class Transferred:
+    """Bytes that one pod sent to another over TCP; `error` says why they did not come, "" if they did."""
+
+    sender: Pod
+    receiver: Pod
+    version: int
+    wanted: int
+    seen: Transfer | None
+    error: str
+
+    @property
+    def is_fine(self) -> bool:
+        """Tell whether all came, and from the sender's own address."""
+        return (
+            self.seen is not None
+            and self.seen.size == self.wanted
+            and self.seen.source == self.sender.address(self.version)
+        )
+
+    def to_json(self) -> JsonObject:
+        """Return what a program is told."""
+        body: JsonObject = {"from": str(self.sender), "to": str(self.receiver), "family": self.version}
+        if self.seen is None:
+            return body | {"error": self.error}
+        return body | {"bytes": self.seen.size, "seconds": self.seen.seconds, "source": self.seen.source}
+
+    def __str__(self) -> str:
+        said = f"{self.sender} to {self.receiver}, IPv{self.version}: "
+        if self.seen is None:
+            return f"{said}{self.error}"
+        return f"{said}{self.seen.size} bytes of {self.wanted} came, from {self.seen.source}"
+
+
+@dataclass(frozen=True)
 class LabView:
     """The whole."""
 
     blueprint: Blueprint
     nodes: tuple[NodeView, ...]
     reached: Map
+    transfers: tuple[Transferred, ...] = ()
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether every pod reaches every other."""
-        return all(self.reached.values())
+        """Tell whether every pod reaches every other, and what was sent came, from the sender's address."""
+        return all(self.reached.values()) and all(one.is_fine for one in self.transfers)
 
     @property
     def pods(self) -> list[Pod]:
@@ -71,12 +107,15 @@ class LabView:
         return self.blueprint.model_dump(mode="json") | {
             "nodes": [node.to_json() for node in self.nodes],
             "reached": reached,
+            "transfers": [one.to_json() for one in self.transfers],
             "isWhole": self.is_whole,
         }
 
 
-def view(folder: LabFolder) -> LabView:
+def view(folder: LabFolder, size: int = 0) -> LabView:
     """Look at a lab; takes about a second where a pod does not answer.
+
+    With `size`, every pod also sends so many bytes to every other that it reaches.
 
     Raises:
         LabError: there is none.
@@ -91,7 +130,17 @@ def view(folder: LabFolder) -> LabView:
         nodes.append(
             NodeView(name, pid, blueprint.address(name), agent_of(pid), lease_of(pid), tuple(broken), mine)
         )
-    return LabView(blueprint, tuple(nodes), look(pods, versions_of(blueprint)))
+    reached = look(pods, versions_of(blueprint))
+    pairs = [pair for pair, answered in reached.items() if answered] if size else []
+    transfers = [_send(*pair, version, size) for version in versions_of(blueprint) for pair in pairs]
+    return LabView(blueprint, tuple(nodes), reached, tuple(transfers))
+
+
+def _send(sender: Pod, receiver: Pod, version: int, size: int) -> Transferred:
+    try:
+        return Transferred(sender, receiver, version, size, transfer(sender, receiver, size, version), "")
+    except OSError as error:
+        return Transferred(sender, receiver, version, size, None, str(error))
 
 
 def versions_of(blueprint: Blueprint) -> tuple[int, ...]:
@@ -125,9 +174,24 @@ def map_rows(seen: LabView) -> list[tuple[str, ...]]:
     ]
 
 
-def silent(seen: Map) -> Sequence[str]:
-    """Return the pairs that do not reach each other, as sentences."""
-    return [f"{other} does not answer {one}" for (one, other), answered in seen.items() if not answered]
+def complaints(seen: LabView) -> Sequence[str]:
+    """Return what is not as it should be between pods, as sentences."""
+    silent = [
+        f"{other} does not answer {one}" for (one, other), answered in seen.reached.items() if not answered
+    ]
+    return [*silent, *(str(one) for one in seen.transfers if not one.is_fine)]
+
+
+def praise(seen: LabView) -> str:
+    """Say what the transfers have shown, "" if there were none."""
+    rates = sorted(one.seen.size * 8 / one.seen.seconds / 1e9 for one in seen.transfers if one.seen)
+    if not rates or not seen.is_whole:
+        return ""
+    middle = rates[len(rates) // 2]
+    return (
+        f"{len(rates)} transfers of {seen.transfers[0].wanted / 1e6:g} MB came whole, each from the sender's "
+        f"own address: {middle:.1f} Gb/s (median; {rates[0]:.1f} to {rates[-1]:.1f})"
+    )
 
 
 def _cell(reached: Map, one: Pod, other: Pod) -> str:

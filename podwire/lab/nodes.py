@@ -7,13 +7,16 @@ keep things is empty. What it shares with the other nodes is at /run/lab.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 
+from cluster_store.file_changes import FileChanges
 from overlay.subnet_env import SubnetEnv
 from podwire.lab.blueprint import (
     NET_CONF,
@@ -24,12 +27,14 @@ from podwire.lab.blueprint import (
     router,
     router6,
 )
+from podwire.lab.errors import LabError
 from podwire.lab.finding import end, is_in, mark
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import BEGIN, REST, segment
 from podwire.lab.inside import begin_machine, go, root, run, start
 
 AGENT_SOCKET = "/run/podwire/agent.sock"
+AGENT_DEADLINE = 30.0  # seconds from its start to its socket, on a machine busy with others
 UPLINK = "eth0"
 PODWIRE = (sys.executable, "-P", "-c", "from podwire.main import main; main()")  # the command line
 
@@ -48,7 +53,7 @@ for folder in /etc/cni /etc/podwire {PLUGINS} /var/lib/cni /var/lib/podwire /dev
     mkdir -p $folder
     mount -t tmpfs -o mode=755 tmpfs $folder
 done
-mkdir -p /etc/cni/net.d /run/flannel
+mkdir -p /etc/cni/net.d /run/flannel /run/podwire
 mount --bind {SHARED}/bin {PLUGINS}
 hostname "${{PODWIRE_LAB#*/}}"
 ip link set lo up
@@ -100,6 +105,22 @@ def configure_network(pid: int, lease: SubnetEnv) -> None:
 def start_agent(folder: LabFolder, node: str, pid: int) -> None:
     """Start a node's agent."""
     start(pid, [*PODWIRE, "agent"], {"HOME": "/root"}, folder.logs / f"{node}.log")
+
+
+def await_agent(folder: LabFolder, node: str, pid: int) -> None:
+    """Wait until a node's agent listens. Raises LabError if it does not; its log says why."""
+    deadline = time.monotonic() + AGENT_DEADLINE
+    changes = FileChanges(root(pid, AGENT_SOCKET).parent)
+    try:
+        while not agent_of(pid):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                log = folder.logs / f"{node}.log"
+                raise LabError(f"the agent of {node} does not listen after {AGENT_DEADLINE:.0f} s; see {log}")
+            select.select([changes.fd], [], [], left)
+            changes.take()
+    finally:
+        changes.close()
 
 
 def agent_of(pid: int) -> int:
