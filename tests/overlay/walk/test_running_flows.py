@@ -21,7 +21,7 @@ ADDRESS_CHANGE_LOSES = 1000  # packets of a millisecond each, until every node h
 @pytest.fixture
 def cluster(make_cluster: Make) -> Cluster:
     """Give two nodes with a pod each."""
-    made = make_cluster()
+    made = make_cluster("etcd")
     made.start(made.add(1), made.add(2))
     settle(made)
     return made
