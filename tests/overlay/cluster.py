@@ -143,6 +143,8 @@ class Cluster:
     ) -> None:  # fmt: skip
         self.folder, self.families, self.is_routed = folder, tuple(families), is_routed
         self.nodes: dict[str, Node] = {}
+        self._pods: list[Pod] = []
+        self._strangers: list[str] = []
         self.directory, self.etcd = None, None
         if kind == "etcd":
             self.etcd, self.url = EtcdServer(folder, options=EVERYWHERE), ETCD
@@ -152,7 +154,7 @@ class Cluster:
         source = Path(__file__).with_name("fake_clock.c")
         run("cc", "-O1", "-shared", "-fPIC", "-o", str(folder / "clock.so"), str(source))
         if self.directory:
-            (folder / "registry").mkdir()
+            (folder / "registry").mkdir(exist_ok=True)
         self.start_registry()
         self.configure(conf or (DUAL if 6 in families else NET_CONF))
 
@@ -239,39 +241,55 @@ class Cluster:
             wait_until(lambda n=node: n.subnet_env and n.said["ready"], lambda n=node: f"{n.name}: {n.log()}")  # type: ignore[misc]
             self.add_pod(node)
 
-    def add_pod(self, node: Node) -> Pod:
-        """Give a node its pod, as a CNI plugin would from subnet.env."""
-        said, pod = node.subnet_env, Pod(f"p{node.number}")
-        ip("", f"netns add {pod.netns}")
+    def add_pod(self, node: Node, index: int = 0) -> Pod:
+        """Give a node a pod on its bridge, as a CNI plugin would from subnet.env; the first is the node's."""
+        said, pod = node.subnet_env, Pod(f"p{node.number}" + (f"-{index}" if index else ""))
         mtu = said["FLANNEL_MTU"]
-        ip(node.name, f"link add pod0 mtu {mtu} type veth peer name eth0 mtu {mtu} netns {pod.netns}")
-        ip(node.name, "link set pod0 up")
-        ip(pod.netns, "link set lo up", "link set eth0 up")
+        ip("", f"netns add {pod.netns}")
+        ip(pod.netns, "link set lo up")
+        if not index:
+            ip(node.name, f"link add cni0 mtu {mtu} type bridge", "link set cni0 up")
+        port = f"pod{index}"
+        ip(
+            node.name, f"link add {port} mtu {mtu} type veth peer name eth0 mtu {mtu} netns {pod.netns}",
+            f"link set {port} master cni0", f"link set {port} up",
+        )  # fmt: skip
+        ip(pod.netns, "link set eth0 up")
         for version, key in ((4, "FLANNEL_SUBNET"), (6, "FLANNEL_IPV6_SUBNET")):
             if key in said:
                 gateway, _, length = said[key].partition("/")
-                address = gateway[:-1] + "2"
-                nodad = " nodad" if version == 6 else ""
-                ip(node.name, f"addr add {gateway}/{length} dev pod0{nodad}")
-                ip(pod.netns, f"addr add {address}/{length} dev eth0{nodad}", f"route add default via {gateway}")
-                pod.addresses[version] = address
-        (node.folder / "pods").write_text("1")
-        node.pod = pod
+                pod.addresses[version] = f"{gateway[:-1]}{2 + index}"
+                if not index:
+                    ip(node.name, f"addr add {gateway}/{length} dev cni0" + " nodad" * (version == 6))
+                address = f"addr add {pod.addresses[version]}/{length} dev eth0" + " nodad" * (version == 6)
+                ip(pod.netns, address, f"route add default via {gateway}")
+        (node.folder / "pods").write_text(str(1 + index))
+        node.pod = node.pod or pod
+        self._pods.append(pod)
         return pod
 
+    def add_stranger(self, name: str, number: int) -> str:
+        """Make a machine on the underlay that is no node; return its address."""
+        ip("", f"netns add {name}", f"link add ul{number} type veth peer name eth0 netns {name}")
+        ip("", f"link set ul{number} up", f"link set ul{number} master ul0")
+        ip(name, "link set lo up", "link set eth0 up", f"addr add 192.168.77.{number}/24 dev eth0")
+        self._strangers.append(name)
+        return f"192.168.77.{number}"
+
     def remove(self, node: Node) -> None:
-        """Have a machine gone: process, pod and namespace."""
+        """Have a machine gone: process, pods and namespace."""
         node.end(9)
-        ip("", *([f"netns del {node.pod.netns}"] if node.pod else []), f"netns del {node.name}")
+        mine = [one for one in self._pods if one.netns.partition("-")[0] == f"p{node.number}"]
+        self._pods = [one for one in self._pods if one not in mine]
+        ip("", *(f"netns del {one.netns}" for one in mine), f"netns del {node.name}")
         del self.nodes[node.name]
         shutil.rmtree(node.folder)
 
     def end(self) -> None:
         """Leave nothing behind."""
         for node in list(self.nodes.values()):
-            node.end(9)
-            pods = [f"netns del {node.pod.netns}"] if node.pod else []
-            ip("", *pods, f"netns del {node.name}")
+            self.remove(node)
+        ip("", *(f"netns del {one}" for one in self._strangers), is_forced=True)
         if self.etcd:
             self.etcd.kill()
 

@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import permutations
 from threading import Event, Thread
@@ -189,3 +189,43 @@ def no_packet_lost(one: Pod, other: Pod) -> Iterator[None]:
     print(f"{said}; longest gap of the stream {stream.longest_gap * 1000:.0f} ms")
     assert lost == 0, said
     assert stream.longest_gap < 1.0, said
+
+
+def speed(one: Pod, other: Pod, version: int = 4, seconds: float = 0.4) -> float:
+    """Return how many bytes a second one connection of TCP carries, as fast as it can."""
+    there = (other.addresses[version], PORT + 3)
+    listener = socket_in(other.netns, socket.SOCK_STREAM, version, bind=there)
+    listener.listen()
+    sender = socket_in(one.netns, socket.SOCK_STREAM, version)
+    sender.settimeout(5)
+    sender.connect(there)
+    receiver = listener.accept()[0]
+    arrived = [0]
+
+    def receive() -> None:
+        with suppress(ConnectionResetError):  # the sender has had enough
+            while data := receiver.recv(1 << 20):
+                arrived[0] += len(data)
+
+    thread = Thread(target=receive, daemon=True)
+    thread.start()
+    began, chunk = time.monotonic(), bytes(1 << 18)
+    while time.monotonic() - began < seconds:
+        sender.send(chunk)
+    took, got = time.monotonic() - began, arrived[0]
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sender.close()
+    thread.join(5)
+    receiver.close()
+    listener.close()
+    return got / took
+
+
+def heard_from(
+    sender: socket.socket, receiver: socket.socket, to: tuple[str, int], within: float = 0.5
+) -> str | None:
+    """Send a packet; return the address it was seen from, None if it was not seen."""
+    sender.sendto(b"who am I", to)
+    if not select.select([receiver], [], [], within)[0]:
+        return None
+    return str(receiver.recvfrom(64)[1][0])

@@ -86,6 +86,7 @@ def seen(node: Node) -> World:
     fdb = [one for one in _json(node, "bridge", "-j", "fdb") if one["ifname"] in devices and "dst" in one]
     places = {(one["ifname"], one["mac"]): one["dst"] for one in fdb}
     ways: set[Way] = set()
+    used: set[tuple[str, str]] = set()
     stray: set[str] = set() if len(fdb) == len(places) else {"a MAC with two places"}
     for route in _routes(node):
         hop = nexthops.pop(route.get("nhid", 0), None)
@@ -94,11 +95,12 @@ def seen(node: Node) -> World:
             continue
         device, mac = hop["dev"], macs.pop((hop["dev"], hop.get("gateway", "")), "")
         to = hop.get("gateway", "") if device not in devices else hop.get("dst", "")
-        to = places.pop((device, mac), to) if mac else to
+        to = places.get((device, mac), to) if mac else to
+        used.add((device, mac))
         lock = next((int(one["mtu"]) for one in route.get("metrics", []) if "mtu" in one), 0)
         ways.add(Way(route["dst"], devices.get(device, ("direct", device)), to, mac, lock))
     stray |= {f"nexthop {one}" for one in nexthops} | {f"neighbour {one}" for one in macs}
-    stray |= {f"fdb {one}" for one in places}
+    stray |= {f"fdb {one}" for one in places.keys() - used}
     peers, sources = _guard(node)
     return World(ways, peers, sources, stray)
 
