@@ -18,8 +18,7 @@ HOLE = """table inet hole { chain out { type filter hook output priority 0;
 SMALL = 1400  # bytes
 
 
-@pytest.mark.parametrize("mode", ["vxlan", "vxlan-gpe"])
-@pytest.mark.parametrize("inner", [4, 6])
+@pytest.mark.parametrize(("mode", "inner"), [("vxlan", 4), ("vxlan-gpe", 6)])
 def test_running_pods_go_on_at_full_speed_over_a_small_hop(make_cluster: Make, mode: str, inner: int) -> None:
     cluster = make_cluster(is_routed=True, families=(inner,), conf=DUAL | {"Backend": {"Type": mode}})
     cluster.start(cluster.add(1), cluster.add(2))
