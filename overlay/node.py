@@ -308,7 +308,7 @@ class OverlayNode:
         self._peers.programmer.guarding.boundaries = boundaries(conf, self.settings, standing.place)
         publics = {version: one.address for version, one in standing.place.uplinks.items()}
         failed = self._peers.heartbeats.listen(
-            {one.version: one.address for one in standing.record.subnets},
+            {one.version: one.address for one in standing.record.subnets if standing.place.tunnels},
             publics if standing.place.is_direct else {},
         )
         self.conditions.tell("NoProbes", "; ".join(failed))
