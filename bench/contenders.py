@@ -103,13 +103,13 @@ def in_threads(host: Host, number: int, tasks: Sequence[Any]) -> float:
         return (time.perf_counter() - started) * 1000
 
 
-def make_mounts_private() -> None:
+def make_mounts_private(folders: Sequence[str] = PRIVATE) -> None:
     """Give this process folders of its own for namespaces, sockets and addresses."""
     libc = ctypes.CDLL(None, use_errno=True)
     for arguments in (
         (CLONE_NEWNS,),
         (b"none", b"/", None, MS_REC_PRIVATE, None),
-        *((b"tmpfs", folder.encode(), b"tmpfs", 0, b"mode=755") for folder in PRIVATE),
+        *((b"tmpfs", folder.encode(), b"tmpfs", 0, b"mode=755") for folder in folders),
     ):
         if len(arguments) == 5 and arguments[1] != b"/":
             Path(os.fsdecode(arguments[1])).mkdir(parents=True, exist_ok=True)  # type: ignore[arg-type]
@@ -140,7 +140,7 @@ def agent_host(cni_path: Path) -> Iterator[Host]:
     socket = Path("/run/podwire", f"bench-{time.monotonic_ns()}", "agent.sock")
     with plain_host("ours", cni_path, {"PODWIRE_SOCKET": str(socket)}) as host:
         command = ["setpriv", "--pdeathsig", "TERM", sys.executable]
-        command += ["-I", "-m", "podwire", "agent", "--socket", str(socket)]
+        command += ["-I", "-m", "podwire.agent", "--socket", str(socket)]
         with inside(host.netns):
             agent = subprocess.Popen(command)
         try:

@@ -28,7 +28,7 @@ def start_agent(environment: Mapping[str, str]) -> None:
         return
     if listens(agent_socket(environment)):
         return
-    command = [sys.executable, "-I", "-m", "podwire", "agent", "--background"]
+    command = [sys.executable, "-I", "-m", "podwire.agent", "--background"]
     null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     closed = [(os.POSIX_SPAWN_CLOSE, number) for number in _inherited()]
     kept = {name: environment[name] for name in KEPT if name in environment}

@@ -13,8 +13,8 @@ from linuxnet.errors import Conflict, KernelError
 from linuxnet.kernel import Kernel
 from linuxnet.links import is_idle
 from linuxnet.op import Inverse, Op, Where
+from linuxnet.rtnetlink import IFA_F_NODAD
 
-IFA_F_NODAD = 0x02  # linux/if_addr.h: usable at once, no wait for duplicate-address detection
 IFA_F_DADFAILED = 0x08
 IFA_F_NOPREFIXROUTE = 0x200  # no route to the address's network comes with it
 

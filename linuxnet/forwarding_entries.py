@@ -173,20 +173,20 @@ class RouteEntry(NamedTuple):
         body = self._header(kind, RT_SCOPE_UNIVERSE)
         body += u32(RTA_NH_ID, self.nexthop) if self.nexthop else b""
         body += attribute(RTA_PREFSRC, self.prefsrc) if self.prefsrc else b""
-        # Without any metrics the kernel takes up what it has of the same nexthop, and its lock stays for ever
-        # (fib_create_info, 6.18); with an empty list it makes the route anew.
-        lock = (u32(RTAX_LOCK, 1 << RTAX_MTU), u32(RTAX_MTU, self.mtu)) if self.mtu else ()
-        body += nested(RTA_METRICS, *lock) if self.nexthop else b""
+        if self.mtu:
+            body += nested(RTA_METRICS, u32(RTAX_LOCK, 1 << RTAX_MTU), u32(RTAX_MTU, self.mtu))
+        elif self.nexthop:
+            # Empty metrics, not none: without any the kernel takes what it has for another route by the same
+            # nexthop, metrics and all (fib_find_info_nh), and a lock once set would never end.
+            body += nested(RTA_METRICS)
         return RTM_NEWROUTE, _REPLACE, body
 
     def remove(self) -> Message:
-        """Return the message that removes it."""
+        """Return the message that removes it, and no other program's of the same destination."""
         return RTM_DELROUTE, 0, self._header(0, RT_SCOPE_NOWHERE)
 
     def _header(self, kind: int, scope: int) -> bytes:
-        header = RTMSG.pack(
-            self.family, self.length, 0, 0, RT_TABLE_MAIN, OVERLAY_PROTOCOL if kind else 0, scope, kind, 0
-        )
+        header = RTMSG.pack(self.family, self.length, 0, 0, RT_TABLE_MAIN, OVERLAY_PROTOCOL, scope, kind, 0)
         priority = u32(RTA_PRIORITY, self.priority) if self.priority else b""
         return header + (attribute(RTA_DST, self.dst) if self.length else b"") + priority
 

@@ -44,6 +44,7 @@ VETH_INFO_PEER = 1  # linux/veth.h
 IFLA_BR_VLAN_FILTERING = 7
 IFLA_BRPORT_STATE, IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 1, 4, 33
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS = 1, 2, 4, 8
+IFA_F_NODAD = 0x02  # linux/if_addr.h: usable at once, no wait for duplicate-address detection
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_TABLE, RTA_VIA = (
     1, 4, 5, 6, 7, 8, 15, 18,
 )  # fmt: skip

@@ -125,8 +125,9 @@ class TunnelGuard:
     ) -> None:
         """Write rules and boundaries anew, in one transaction that keeps the sets of nodes.
 
-        `is_new`: whatever there was goes, and the sets begin with `nodes`, still in one transaction; so a
-        table of another grain takes over without a gap.
+        `is_new`: whatever there was goes, and the sets begin with `nodes`, still in one transaction; so
+        strangers find no gap. Sets of intervals are filled an instant after the rules that ask them begin
+        to count (nf_tables_commit): a table that becomes uneven may lose a packet or two.
 
         Raises:
             KernelError: nft refused it; its words are kept.

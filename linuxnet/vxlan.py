@@ -1,6 +1,6 @@
 """VXLAN devices: classic ones as flannel makes them, and VXLAN-GPE in external mode (linux/if_link.h).
 
-What can be changed on a living device and what cannot was tried on Linux 6.18: local address, `df`,
+What can be changed on a living device and what cannot was tried on Linux 6.18: local address, link, `df`,
 learning, MTU and MAC can; VNI, port, checksums and the modes need a new device. The port is bound when the
 device comes up, on every address of the host, and only then is it refused (EADDRINUSE).
 
@@ -106,12 +106,18 @@ def create_vxlan(netlink: Netlink, wanted: Vxlan) -> None:
     """Make a device and bring it up.
 
     Raises:
-        Busy: its port is taken, in this namespace and another mode; nothing is left of it.
+        Busy: its port is taken, in this namespace and another mode, or its VNI; nothing is left of it.
         KernelError: the kernel refused.
     """
     fields = {"mtu": wanted.mtu} if wanted.mtu else {}
     mac = {"address": wanted.mac} if wanted.mac else {}
-    netlink.request("link", "add", ifname=wanted.name, kind="vxlan", data=wanted.data(), **fields, **mac)
+    try:
+        netlink.request("link", "add", ifname=wanted.name, kind="vxlan", data=wanted.data(), **fields, **mac)
+    except KernelError as error:
+        if error.errno == errno.EEXIST:  # the kernel looks at the port only when it comes up, at the VNI now
+            said = f"VNI {wanted.vni} of UDP port {wanted.port}, or the name, is another device's"
+            raise Busy(f"{wanted.name} cannot be made: {said}") from error
+        raise
     try:
         netlink.request("link", "set", ifname=wanted.name, state="up")
     except KernelError as error:
@@ -137,6 +143,8 @@ def change_vxlan(netlink: Netlink, seen: Vxlan, wanted: Vxlan) -> list[str]:
         parts = [attribute(_DF, bytes([wanted.df])), attribute(_LEARNING, bytes([wanted.is_learning]))]
         if seen.local != wanted.local:
             parts.append(_local(wanted.local))
+        if wanted.link and seen.link != wanted.link:
+            parts.append(u32(_LINK, wanted.link))
         netlink.request("link", "set", index=seen.index, kind="vxlan", data=b"".join(parts))
         changed.append(f"local {seen.local} -> {wanted.local}, df {seen.df} -> {wanted.df}")
     if not seen.is_up:
@@ -159,8 +167,8 @@ def as_found(wanted: Vxlan, seen: Vxlan) -> Vxlan:
     return replace(wanted, index=seen.index, is_up=seen.is_up, mac=wanted.mac or seen.mac)
 
 
-def _of_tunnel(device: Vxlan) -> tuple[str, int, bool]:
-    return device.local, device.df, device.is_learning
+def _of_tunnel(device: Vxlan) -> tuple[str, int, int, bool]:
+    return device.local, device.link, device.df, device.is_learning
 
 
 def _local(address: str) -> bytes:

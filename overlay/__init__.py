@@ -13,6 +13,7 @@ Where it is shared:
     lease_table      which record stands for which key
     lease_choice     which subnets a node asks for; pure
     key_value        leases in a directory or in etcd
+    key_value_following  following them; what a claim need not list
     kubernetes_node  what is read from a Node, what is written on it; pure
     node_objects     leases as Kubernetes Nodes
     node_following   following the Nodes, by metadata where that is enough

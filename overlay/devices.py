@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from linuxnet.addresses import IFA_F_NODAD
 from linuxnet.errors import Busy, KernelError
 from linuxnet.netlink import Netlink
+from linuxnet.rtnetlink import IFA_F_NODAD
 from linuxnet.vxlan import Vxlan, change_vxlan, create_vxlan, find_vxlan, remove_vxlan
 from overlay.mtu import inner_mtu
 from overlay.place import Tunnel, TunnelKey, Uplink
@@ -97,18 +97,16 @@ def own_devices(netlink: Netlink) -> dict[str, int]:
 
 def _ensure(netlink: Netlink, wanted: Vxlan) -> Vxlan:
     """Find, change or make one device. One that has the name but another port or VNI stays: pods use it."""
-    for name in (wanted.name, _second_name(wanted)):
-        seen = find_vxlan(netlink, name)
-        if seen is not None and seen.is_same_tunnel(wanted):
-            if changes := change_vxlan(netlink, seen, replace(wanted, mac=wanted.mac or seen.mac)):
-                log.info("%s: %s", name, ", ".join(changes))
-            break
-        if seen is None:
-            create_vxlan(netlink, replace(wanted, name=name))
-            log.info("%s is made: %s", name, wanted)
-            break
-    else:
-        raise Busy(f"{wanted.name} and {_second_name(wanted)} are both taken by other tunnels")
+    there = {name: find_vxlan(netlink, name) for name in (wanted.name, _second_name(wanted))}
+    same = next((one for one in there.values() if one is not None and one.is_same_tunnel(wanted)), None)
+    name = same.name if same else next((name for name, one in there.items() if one is None), "")
+    if not name:
+        raise Busy(f"{' and '.join(there)} are both taken by other tunnels")
+    if same is None:
+        create_vxlan(netlink, replace(wanted, name=name))
+        log.info("%s is made: %s", name, wanted)
+    elif changes := change_vxlan(netlink, same, replace(wanted, mac=wanted.mac or same.mac)):
+        log.info("%s: %s", name, ", ".join(changes))
     link = netlink.find_link(name)
     if link is not None and link.alias != ALIAS:  # each setting is an event, which would call us again
         netlink.request("link", "set", ifname=name, alias=ALIAS)

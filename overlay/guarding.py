@@ -24,6 +24,8 @@ class Guarding:
     boundaries: Boundaries | None = None
     own: tuple[Subnet, ...] = ()  # this node's; others' will be like them
     _grain: Grain = UNEVEN
+    _is_settled: bool = False  # the grain was chosen; before that elements are not counted, but once for all
+    _is_fresh: bool = False  # the sets were just made, and hold nothing that is stale
     _loaded: tuple[Boundaries | None, Grain] = (None, UNEVEN)
     _records: dict[str, NodeRecord] = field(default_factory=dict)
     _elements: dict[str, tuple[Admitted, ...]] = field(default_factory=dict)
@@ -40,7 +42,8 @@ class Guarding:
         self._records[key] = record
         for subnet in record.subnets:
             self._lengths[subnet.version][subnet.length] += 1
-        self._count(key, record)
+        if self._is_settled:
+            self._count(key, record)
 
     def reset(self) -> None:
         """Forget all peers."""
@@ -84,7 +87,8 @@ class Guarding:
         removed, self._removed = {one for one in self._removed if one not in self._uses}, set()
         if self.boundaries is None:
             return
-        if everything:
+        is_fresh, self._is_fresh = self._is_fresh, False
+        if everything and not is_fresh:
             removed = self.guard.seen(self._grain) - self._uses.keys()
         if removed:
             self.guard.change((), removed)
@@ -92,16 +96,16 @@ class Guarding:
     def _load_all(self) -> None:
         assert self.boundaries is not None
         self.guard.load(self.boundaries, self._grain, tuple(self._uses), is_new=True)
-        self._loaded = (self.boundaries, self._grain)
+        self._loaded, self._is_fresh = (self.boundaries, self._grain), True
         self._added.clear()
         self._removed.clear()
 
     def _settle_grain(self) -> None:
         """Choose the table's grain; another one means other elements."""
         grain = self._wanted_grain()
-        if grain == self._grain:
+        if grain == self._grain and self._is_settled:
             return
-        self._grain = grain
+        self._grain, self._is_settled = grain, True
         self._uses.clear()
         for key, record in self._records.items():
             self._count(key, record)

@@ -10,17 +10,27 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cluster_store.store import Check, Conflict, Delete, Event, Item, LeaseGone, Put, Snapshot, Store
+from cluster_store.store import (
+    Check,
+    Conflict,
+    Delete,
+    Event,
+    Item,
+    LeaseGone,
+    Put,
+    Store,
+)
 from cni_spec.errors import CniError
 from overlay.errors import NoLease, NotConfigured, Stolen
 from overlay.flannel_form import OURS, dump_lease, lease_key
+from overlay.key_value_following import FollowedTable, KeyValueFollower
 from overlay.lease_choice import free_subnet, has_address, own_lease, remembered_lease, subnets_of
 from overlay.lease_keys import Keys
 from overlay.lease_table import RESERVED, LeaseTable, is_reserved
 from overlay.net_conf import NetConf, parse_net_conf
 from overlay.offers import with_known_macs
 from overlay.record import NodeRecord
-from overlay.registry import Changed, NodeFollower, Nodes
+from overlay.registry import NodeFollower, Nodes
 from overlay.subnet import Subnet
 
 LEASE_TTL = 86_400  # seconds; flannel's
@@ -28,15 +38,25 @@ ALIVE_TTL = 60  # seconds after which a silent node is called dead
 ALIVE_EVERY = 20.0  # seconds; two may be lost
 RENEW_EVERY = 3600.0  # seconds, of flannel's lease: it costs an event for nobody
 NOBODY = "(reserved)"  # in place of a node's name, which has no such characters
+FOLLOWER_DEADLINE = 1.0  # seconds a claim waits for the follower's snapshot, before it lists for itself
 TRIALS = 100  # lost races; each means that another node got what it wanted
 
 
 class KeyValueRegistry:
     """The leases of one network in one store. `node` and `boot` are this node's."""
 
-    def __init__(self, store: Store, node: str, boot: str, keys: Keys | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        node: str,
+        boot: str,
+        keys: Keys | None = None,
+        followed: FollowedTable | None = None,
+    ) -> None:
+        """Use a store. Registries of one process may share what one of them follows: `followed`."""
         self._store, self._node, self._boot = store, node, boot
         self.keys = keys or Keys()
+        self._followed = followed
         self._alive_lease = 0
         self._leases: dict[str, int] = {}  # lease -> the id of its TTL
         self._beats = 0
@@ -65,7 +85,7 @@ class KeyValueRegistry:
 
     def follow(self) -> NodeFollower:
         """Return a follower of all records."""
-        return _Follower(self._store, self.keys)
+        return KeyValueFollower(self._store, self.keys, self._followed or FollowedTable(self.keys))
 
     def nodes(self) -> Nodes:
         """Return all records now."""
@@ -75,13 +95,13 @@ class KeyValueRegistry:
         """Make or take up this node's lease: `overlay.registry.Registry.acquire`."""
         if wanted.subnets and not wanted.key:
             wanted = replace(wanted, key=lease_key(wanted.subnets))
+        table = self._look(wanted.key) if wanted.subnets else self._known()
         for _ in range(TRIALS):
-            table = self._look(wanted.key) if wanted.subnets else self._table()
             self._refuse_twin(wanted, table)
             try:
                 return self._acquire_once(wanted, previous, table)
-            except Conflict:  # somebody was faster: look again
-                continue
+            except Conflict as lost:  # somebody was faster, and this is what he wrote
+                table.change(Event(key, item) for key, item in lost.found.items())
         raise NoLease(f"{self.name}: {TRIALS} claims lost to other nodes; the next trial comes by itself")
 
     def publish(self, record: NodeRecord) -> NodeRecord:
@@ -97,16 +117,15 @@ class KeyValueRegistry:
 
     def grow(self, record: NodeRecord, version: int) -> NodeRecord:
         """Add one more block: a lease of its own, with the same addresses."""
-        conf = self.net_conf()
+        conf, table = self.net_conf(), self._known()
         for _ in range(TRIALS):
-            table = self._table()
             seed = f"{record.node} {len(table.names())}"
             subnet = free_subnet(conf.pool(version), table, seed, self.name)
             block = replace(record, subnets=(subnet,), key=lease_key((subnet,)), extras={"Of": record.key})
             try:
                 return self._write(block, table)
-            except Conflict:
-                continue
+            except Conflict as lost:
+                table.change(Event(key, item) for key, item in lost.found.items())
         raise NoLease(f"{self.name}: {TRIALS} claims of another block lost to other nodes")
 
     def keep_alive(self, record: NodeRecord) -> float:
@@ -191,6 +210,10 @@ class KeyValueRegistry:
         table = LeaseTable(self.keys)
         table.fill(self._store.list(self.keys.all).items)
         return table
+
+    def _known(self) -> LeaseTable:
+        """Return all leases, as the follower of this process knows them if it is there in time."""
+        return (self._followed and self._followed.look(FOLLOWER_DEADLINE)) or self._table()
 
     def _look(self, lease: str) -> LeaseTable:
         """Return what there is of one lease: a few questions, whatever the number of nodes."""
@@ -279,10 +302,7 @@ class KeyValueRegistry:
         alive = table.alive.get(self._node)
         if alive is None or alive.value == self._boot:
             return
-        for name in table.names():
-            record = table.record(name)
-            if not isinstance(record, NodeRecord) or record.node != self._node:
-                continue
+        for record in table.records_of(self._node):
             if record.boot != self._boot and (record.public4, record.public6) != (
                 wanted.public4,
                 wanted.public6,
@@ -319,39 +339,6 @@ class KeyValueRegistry:
             return parse_net_conf(text, where)[0]
         except CniError as error:
             raise NotConfigured(f"{error.msg}") from error
-
-
-class _Follower:
-    """Turns a store's items into records."""
-
-    def __init__(self, store: Store, keys: Keys) -> None:
-        self._keys, self._table = keys, LeaseTable(keys)
-        self._follower = store.follow(keys.all)
-        self._of_node: dict[str, set[str]] = {}
-
-    def next(self, timeout: float) -> Nodes | Changed | None:
-        found = self._follower.next(timeout)
-        if isinstance(found, Snapshot):
-            self._table.fill(found.items)
-            records, refused = self._table.records()
-            self._of_node = {}
-            for record in records:
-                self._of_node.setdefault(record.node, set()).add(record.key)
-            return Nodes(records, refused, self._table.unpublished(self._table.names()))
-        return self._changed(found) if found else None
-
-    def close(self) -> None:
-        self._follower.close()
-
-    def _changed(self, events: Sequence[Event]) -> Changed:
-        leases, nodes, config = self._table.change(events)
-        for node in nodes:
-            leases |= self._of_node.get(node, set())
-        records = {name: self._table.record(name) for name in leases}
-        for record in records.values():
-            if isinstance(record, NodeRecord):
-                self._of_node.setdefault(record.node, set()).add(record.key)
-        return Changed(records, net_conf=config, unpublished=self._table.unpublished(leases))
 
 
 def _check(key: str, item: Item | None) -> Check:

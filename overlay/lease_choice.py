@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from overlay.errors import NoLease
-from overlay.flannel_form import BadRecord, parse_lease_key
+from overlay.flannel_form import BadRecord, lease_key, parse_lease_key
 from overlay.lease_table import LeaseTable
 from overlay.net_conf import NetConf, Pool
 from overlay.record import NodeRecord
@@ -21,10 +21,11 @@ PROBES = 64  # candidates by hash before the free ones are counted
 
 def own_lease(node: str, wanted: NodeRecord, table: LeaseTable, conf: NetConf) -> NodeRecord | None:
     """Find a lease that is a node's: by its name, or by the addresses that a flanneld wrote."""
-    usable = [one for one in table.records()[0] if _fits(one.subnets, conf)]
-    named = (one for one in usable if one.node == node and not one.extras.get("Of"))
-    flannels = (one for one in usable if not one.node and has_address(one, wanted))
-    return next(named, None) or next(flannels, None)
+    named = (one for one in table.records_of(node) if not one.extras.get("Of"))
+    addresses = [one for one in (wanted.public4, wanted.public6) if one]
+    flannels = (one for address in addresses for one in table.records_of(address) if not one.node)
+    fitting = (one for one in (*named, *flannels) if _fits(one.subnets, conf))
+    return next((one for one in fitting if one.node or has_address(one, wanted)), None)
 
 
 def remembered_lease(previous: Sequence[str], table: LeaseTable, conf: NetConf) -> tuple[Subnet, ...]:
@@ -38,12 +39,10 @@ def remembered_lease(previous: Sequence[str], table: LeaseTable, conf: NetConf) 
 
 def free_subnet(pool: Pool, table: LeaseTable, seed: str, registry: str) -> Subnet:
     """Return a free subnet. Raises NoLease with numbers and holders."""
-    taken = [one for name in table.names() for one in subnets_of(name)]
-    exact = {one for one in taken if one.length == pool.length}
-    odd = [one for one in taken if one.length != pool.length and one.overlaps(pool.network)]
+    odd = [one for name in table.parts_but(pool.length) for one in subnets_of(name)]
     for index in _candidates(seed, pool.size):
         subnet = pool[index]
-        if subnet not in exact and not any(one.overlaps(subnet) for one in odd):
+        if not table.has_subnet(lease_key((subnet,))) and not any(one.overlaps(subnet) for one in odd):
             return subnet
     dead = [name for name in table.names() if not _is_live(table.record(name))]
     hint = f"; {len(dead)} of nodes not heard of ({', '.join(dead[:3])}): `podwire overlay release KEY`"

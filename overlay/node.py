@@ -31,8 +31,7 @@ from overlay.errors import NoLease, Stolen
 from overlay.figures import Figures
 from overlay.net_conf import NetConf
 from overlay.offers import GRACE
-from overlay.opening import open_configured, read_boot_id, registry_hosts
-from overlay.passage import close_passage, open_passage
+from overlay.opening import followed_table, open_configured, read_boot_id, registry_hosts
 from overlay.peers import Peers
 from overlay.place import UNPLACED
 from overlay.record import NodeRecord
@@ -44,7 +43,8 @@ from overlay.subnet import Subnet
 from overlay.tenancy import Tenancy
 from overlay.timers import Timers
 
-DEBOUNCE = 0.02  # seconds; a storm of records is programmed as one
+DEBOUNCE = 0.02  # seconds from a change of links to a look at them; a storm of them is one look
+REST = 10  # times what the last pass took, DEBOUNCE at most: a record is programmed at once, a storm as some
 SETTLE = 0.1  # seconds from a change of the kernel by others to the full pass that mends it
 LEAST_BETWEEN = 1.0  # seconds between two full passes that others caused
 SAVE_AFTER = 1.0  # seconds; the snapshot is written at most so often
@@ -80,12 +80,14 @@ class OverlayNode:
         self._random = random or Random()
         self._inbox = Inbox()
         self._timers = Timers()
-        opener = partial(open_configured, settings, boot)
+        opener = partial(open_configured, settings, boot, followed_table(settings))
         self._open = opener
         self._reader = Reader(opener, self._inbox, self._random)
         self._writer = Writer(opener, self._inbox, self._random)
         self._arrivals: list[float] = []
         self._last_pass = 0.0
+        self._rest_until = 0.0
+        self._has_snapshot = False  # of the registry; what is remembered is none
         self._is_stopped = False
         self._has_left = False
         self._has_seen_all = False  # the registry, in this life of the agent; before that nothing is deleted
@@ -176,7 +178,7 @@ class OverlayNode:
                 for seconds in self._peers.heartbeats.take_round_trips():
                     self.figures.round_trips.add(seconds)
                 if self._peers.dirty:
-                    self._timers.set_if_unset("partial", now + DEBOUNCE)
+                    self._timers.set_if_unset("partial", max(now, self._rest_until))
                 self._work(time.monotonic())
                 self.changed.notify_all()
 
@@ -307,9 +309,9 @@ class OverlayNode:
         self._peers.set_place(standing.place)
         self._peers.programmer.guarding.boundaries = boundaries(conf, self.settings, standing.place)
         publics = {version: one.address for version, one in standing.place.uplinks.items()}
+        tunnels = {one.version: one.address for one in standing.record.subnets}
         failed = self._peers.heartbeats.listen(
-            {one.version: one.address for one in standing.record.subnets if standing.place.tunnels},
-            publics if standing.place.is_direct else {},
+            tunnels if standing.place.tunnels else {}, publics if standing.place.is_direct else {}
         )
         self.conditions.tell("NoProbes", "; ".join(failed))
         self._reconcile()
@@ -328,7 +330,10 @@ class OverlayNode:
     def _refresh(self) -> None:
         if self.tenancy.standing is None:
             return
-        self.figures.changes += self._peers.refresh(time.monotonic())
+        began = time.monotonic()
+        self.figures.changes += self._peers.refresh(began)
+        done = time.monotonic()
+        self._rest_until = done + min(DEBOUNCE, REST * (done - began))
         self._note_pass("partial")
 
     def _reconcile(self) -> None:
@@ -352,6 +357,8 @@ class OverlayNode:
             self._timers.set_if_unset("place", done + DEBOUNCE)
 
     def _open_passage(self) -> None:
+        from overlay.passage import open_passage  # other firewalls' tools: after the first pass
+
         if self.tenancy.conf is not None:
             self.conditions.tell("ForwardBlocked", "; ".join(open_passage(self.tenancy.conf.networks)))
 
@@ -389,6 +396,8 @@ class OverlayNode:
         programmer.guarding.guard.remove()
         remove_devices(self._netlink, ())
         if self.tenancy.conf is not None:
+            from overlay.passage import close_passage
+
             close_passage(self.tenancy.conf.networks)
         self.tenancy.forget_files()
         self.tenancy.abandon()

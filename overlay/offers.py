@@ -54,10 +54,13 @@ def offers_now(wanted: Offer, before: Iterable[Offer]) -> tuple[Offer, ...]:
 def may_drop_old(wanted: Offer, others: Iterable[NodeRecord]) -> bool:
     """Tell whether every node can be spoken to in the new way: then nobody needs the old one.
 
-    A flanneld cannot learn a new way; while there is one, the old one stays.
+    A flanneld says no port, and has the network's; it learns a new VNI when it is started again, and a new
+    mode never: so long the old way stays.
     """
     return all(
-        any(is_same_way(offer, wanted) for offer in record.offers) for record in others if record.is_live
+        any(is_same_way(replace(offer, port=offer.port or wanted.port), wanted) for offer in record.offers)
+        for record in others
+        if record.is_live
     )
 
 

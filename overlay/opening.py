@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from cluster_store.opening import StoreOptions, open_store, prefix_of
 from overlay.errors import NotConfigured
 from overlay.key_value import KeyValueRegistry
+from overlay.key_value_following import FollowedTable
 from overlay.lease_keys import Keys
 from overlay.registry import Registry
 from overlay.settings import OverlaySettings
@@ -17,36 +18,45 @@ NET_CONF = "/etc/kube-flannel/net-conf.json"  # where flannel's ConfigMap is mou
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def open_registry(settings: OverlaySettings, boot: str) -> Registry:
-    """Return the registry; it is not asked anything yet.
+def open_registry(settings: OverlaySettings, boot: str, followed: FollowedTable | None = None) -> Registry:
+    """Return the registry; it is not asked anything yet. `followed` as in `followed_table`.
 
     Raises:
         StoreRefused: the configuration does not name one that can be used.
     """
     if settings.registry.partition(":")[0] == KUBERNETES:
         return _open_kubernetes(settings)
-    return open_key_value(settings, boot)
+    return open_key_value(settings, boot, followed)
 
 
-def open_key_value(settings: OverlaySettings, boot: str) -> KeyValueRegistry:
+def open_key_value(
+    settings: OverlaySettings, boot: str, followed: FollowedTable | None = None
+) -> KeyValueRegistry:
     """Return a registry whose leases are keys. Raises StoreRefused."""
     options = StoreOptions(
         ca=_path(settings.ca_file), certificate=_path(settings.cert_file), key=_path(settings.key_file),
         user=settings.user, password_file=_path(settings.password_file),
     )  # fmt: skip
     store = open_store(settings.registry, options)
-    prefix = prefix_of(settings.registry) or settings.prefix.rstrip("/")
-    return KeyValueRegistry(store, settings.node_name, boot, Keys(prefix))
+    return KeyValueRegistry(store, settings.node_name, boot, _keys(settings), followed)
 
 
-def open_configured(settings: OverlaySettings, boot: str) -> Registry:
+def followed_table(settings: OverlaySettings) -> FollowedTable:
+    """Return what registries of one process share: what one of them follows, the others need not list.
+
+    Of Kubernetes' nothing is kept there: a Node is asked by its name.
+    """
+    return FollowedTable(_keys(settings))
+
+
+def open_configured(settings: OverlaySettings, boot: str, followed: FollowedTable | None = None) -> Registry:
     """Return the registry; one without a configuration is given the file's, if there is one.
 
     Raises:
         StoreRefused, StoreUnavailable: it cannot be used, or asked.
         NotConfigured: it has no configuration, and the file cannot be read or is none.
     """
-    registry = open_registry(settings, boot)
+    registry = open_registry(settings, boot, followed)
     if settings.net_conf and isinstance(registry, KeyValueRegistry):
         try:
             registry.net_conf()
@@ -85,6 +95,11 @@ def _open_kubernetes(settings: OverlaySettings) -> Registry:
     access = access_by_kubeconfig(Path(path)) if path else access_in_cluster()
     client = KubernetesClient(access)
     return KubernetesRegistry(client, settings.node_name, Path(settings.net_conf or NET_CONF))
+
+
+def _keys(settings: OverlaySettings) -> Keys:
+    is_kubernetes = settings.registry.partition(":")[0] == KUBERNETES
+    return Keys(("" if is_kubernetes else prefix_of(settings.registry)) or settings.prefix.rstrip("/"))
 
 
 def _path(text: str) -> Path | None:

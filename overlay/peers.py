@@ -64,8 +64,7 @@ class Peers:
             )
             if isinstance(record, NodeRecord):
                 self.records[key] = record
-                is_judged = self.place.networks and self._is_other(record)
-                self.dirty.update(self.admission.offer(record) if is_judged else ())
+                self.dirty.update(self.admission.offer(record) if self._is_to_judge(record) else ())
             else:
                 self.records.pop(key, None)
                 self.dirty.update(self.admission.withdraw(key))
@@ -116,6 +115,10 @@ class Peers:
             public = (record.public6 if version == 6 else record.public4) if record else ""
             self._on_link[key] = bool(public and uplink and is_on_link(self._netlink, uplink, public))
         return self._on_link[key]
+
+    def _is_to_judge(self, record: NodeRecord) -> bool:
+        """Tell whether a record can be judged: not before it is known where we stand."""
+        return bool(self.place.networks) and self._is_other(record)
 
     def _is_other(self, record: NodeRecord) -> bool:
         """Tell whether a record is of another node: our own is none to be programmed."""

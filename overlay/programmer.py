@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from linuxnet.forwarding_dumps import look
-from linuxnet.forwarding_entries import Entry, ForeignRoute
+from linuxnet.forwarding_entries import Entry, ForeignRoute, Nexthop
 from linuxnet.netlink_socket import NETLINK_ROUTE, NetlinkSocket
 from overlay.admission import Admission
 from overlay.difference import Key, difference, in_order, out_of_order
@@ -54,7 +54,7 @@ class Programmer:
     may_delete: bool = False
     operations: Counter[str] = field(default_factory=Counter)
     wanted: dict[Key, Entry] = field(default_factory=dict)
-    _owners: dict[Key, set[str]] = field(default_factory=dict)
+    _owners: dict[Key, tuple[str, ...]] = field(default_factory=dict)
     _entries: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -123,10 +123,10 @@ class Programmer:
 
     def _plan(self, key: str, record: NodeRecord | None) -> None:
         for entry in self._entries.pop(key, ()):
-            owners = self._owners.get(entry.key, set())
-            owners.discard(key)
-            if not owners:
-                self._owners.pop(entry.key, None)
+            owners = tuple(one for one in self._owners.pop(entry.key, ()) if one != key)
+            if owners:
+                self._owners[entry.key] = owners
+            else:
                 self.wanted.pop(entry.key, None)
         if record is None or self.place.owns(key):
             self.guarding.plan(key, None)
@@ -134,8 +134,10 @@ class Programmer:
         entries = entries_of(self.place, record, self.numbers, lambda version: self.paths(key, version))
         self._entries[key] = entries
         for entry in entries:
-            self.wanted[entry.key] = entry
-            self._owners.setdefault(entry.key, set()).add(key)
+            name = entry.key
+            self.wanted[name] = entry
+            others = tuple(one for one in self._owners.get(name, ()) if one != key)
+            self._owners[name] = (*others, key)
         self.guarding.plan(key, record)
 
     def _stream(
@@ -149,11 +151,23 @@ class Programmer:
         self.operations.update(type(one).__name__ for one in entries)
         messages = [one.add() for one in added] + [one.remove() for one in removed]
         for position, refusal in self._socket.stream(messages):
+            entry = entries[position]
             if position >= len(added) and refusal.errno in GONE:
                 continue
-            entry = entries[position]
+            if refusal.errno == errno.EINVAL and isinstance(entry, Nexthop) and self._has_turned(entry):
+                continue
             message = f"{entry}: {refusal.said or errno.errorcode.get(refusal.errno, refusal.errno)}"
-            for key in self._owners.get(entry.key, {""}):
+            for key in self._owners.get(entry.key, ("",)):
                 last = (before or {}).get(key)
                 pause = min(LONGEST_PAUSE, last.pause * 2) if last else FIRST_PAUSE
-                self.troubles[key] = Trouble(message, now + pause, pause)
+                self.troubles.setdefault(key, Trouble(message, now + pause, pause))  # the first is the cause
+
+    def _has_turned(self, nexthop: Nexthop) -> bool:
+        """Take a nexthop onto its link first, then to its gateway; tell whether that worked.
+
+        The gateway is an address of the very subnet that the route by this nexthop leads to. The kernel
+        looks IPv6 gateways up and wants their route to take the same link (ip6_route_check_nh_onlink),
+        so a nexthop cannot change link and gateway at once.
+        """
+        bare = Nexthop(nexthop.id, nexthop.family, nexthop.oif)
+        return nexthop.is_onlink and not self._socket.stream([bare.add(), nexthop.add()])

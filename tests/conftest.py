@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.ways import FOLDER, PROCESS, SOCKET, WAYS, running_agent, write_launchers
@@ -47,6 +48,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.register_profile("podwire", deadline=None)  # a busy machine is no error
+    hypothesis.settings.load_profile("podwire")
     os.environ["PODWIRE_AGENT"] = "never"  # no plugin starts one in the background, but where a test asks
     if os.geteuid() == 0:
         _make_mounts_private()

@@ -23,15 +23,16 @@ from cni_plugins.background import listens
 from cni_spec.errors import IO_FAILURE, CniError
 from podwire.agent.notify import notify, watchdog_interval
 from podwire.agent.protocol import OVERLAY
-from podwire.agent.server import Server
 from podwire.agent.settings import Settings
 
 if TYPE_CHECKING:
     from podwire.agent.overlay import OverlayService
+    from podwire.agent.server import Server
 
 FIRST_LISTENED = 3  # SD_LISTEN_FDS_START (sd_listen_fds(3))
 BACKLOG = 4096  # callers; what net.core.somaxconn allows by default
 SOCKET_MODE = 0o600
+HEAD_START = 2.0  # seconds; 5,000 peers are programmed in one, and callers wait at the socket meanwhile
 FOLDER_MODE = 0o755  # as podwire-agent.socket makes it
 
 
@@ -49,18 +50,48 @@ def run_agent(path: Path, settings: Settings, *, idle: float) -> None:
     _prepare_process()
     if settings.overlay.registry:
         idle = 0  # it works without being asked
+    _leave_on_signals()
     with listening(path) as listener:
-        interval = watchdog_interval()
-        server = Server(listener, settings.agent, idle=idle, beat=_beat(interval), beat_interval=interval)
-        gc.collect()
-        gc.freeze()  # what is loaded stays for good: no collection need look at it again
         with ExitStack() as stack:
+            with _no_collections():
+                overlay = stack.enter_context(_overlay(settings))
+                server = _make_server(listener, settings, idle)
+            if overlay is not None:
+                server.serving.questions[OVERLAY] = overlay.answer
             stack.enter_context(_stopped_by_signals(server))
-            overlay = stack.enter_context(_overlay(server, settings))
             stack.enter_context(_metrics(server, settings, overlay))
             notify("READY=1")
             server.run()
         notify("STOPPING=1")
+
+
+def _leave_on_signals() -> None:
+    """Let SIGTERM and SIGINT end what has not begun to serve, the socket's file and all."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Load without looking for garbage; what is loaded stays for good: no collection need look at it."""
+    gc.disable()
+    try:
+        yield
+        gc.collect()
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
+def _make_server(listener: socket.socket, settings: Settings, idle: float) -> Server:
+    from podwire.agent.server import Server  # all plugins: the overlay need not wait for them
+
+    interval = watchdog_interval()
+    return Server(listener, settings.agent, idle=idle, beat=_beat(interval), beat_interval=interval)
 
 
 @contextmanager
@@ -207,17 +238,17 @@ def _unlink_if(path: Path, inode: int) -> None:
 
 
 @contextmanager
-def _overlay(server: Server, settings: Settings) -> Iterator[OverlayService | None]:
-    """Run the overlay, if one is configured, and let it be asked."""
+def _overlay(settings: Settings) -> Iterator[OverlayService | None]:
+    """Run the overlay, if one is configured; what else the agent loads waits a moment for it."""
     if not settings.overlay.registry:
         yield None
         return
     from podwire.agent.overlay import OverlayService  # and what it is made of, where somebody asked for it
 
     service = OverlayService(settings.overlay)
-    server.serving.questions[OVERLAY] = service.answer
     service.start()
     try:
+        service.wait_ready(HEAD_START)
         yield service
     finally:
         service.stop()

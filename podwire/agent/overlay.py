@@ -15,13 +15,13 @@ from threading import Event, Thread
 from cni_spec.errors import INVALID_CONFIG, NOT_AVAILABLE, CniError
 from cni_spec.json_input import decode_object
 from cni_spec.versions import LATEST_VERSION
-from ipam.network import DATA_DIR
 from linuxnet.errors import Busy, KernelError, MissingTool
 from overlay.node import OverlayNode
 from overlay.reporting import peers, probe, status
 from overlay.settings import OverlaySettings
 from overlay.subnet import Subnet, parse_address
 from podwire.agent.protocol import Reply
+from podwire.commands.failing import FORESEEN, as_error
 
 GROW_BELOW = 0.2  # of a subnet's addresses; then one more block is claimed
 LOOK_EVERY = 10.0  # seconds between two looks at how full the subnets are
@@ -46,6 +46,12 @@ class OverlayService:
         self._thread.start()
         self._grower.start()
 
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait up to so many seconds until pods may come; return whether they may."""
+        node = self.node
+        with node.changed:
+            return node.changed.wait_for(lambda: node.is_ready, timeout)
+
     def stop(self) -> None:
         """End the loop; what it has made in the kernel stays, and traffic with it."""
         self._stopped.set()
@@ -57,8 +63,8 @@ class OverlayService:
         try:
             body = decode_object(question, "question to the overlay")
             return Reply(0, json.dumps(self._answer(str(body.get("ask")), str(body.get("of", "")))).encode())
-        except CniError as error:
-            return Reply(1, error.to_json(LATEST_VERSION).encode())
+        except FORESEEN as error:
+            return Reply(1, as_error(error).to_json(LATEST_VERSION).encode())
 
     def _answer(self, ask: str, of: str) -> object:
         if ask == "status":
@@ -107,9 +113,11 @@ class OverlayService:
                     node.grow(version)
 
 
-def count_addresses(subnet: Subnet, data_dir: Path = DATA_DIR) -> int:
+def count_addresses(subnet: Subnet, data_dir: Path | None = None) -> int:
     """Return how many addresses of a subnet host-local has given out, in whatever network."""
-    return sum(1 for text in _reserved(data_dir) if _is_in(text, subnet))
+    from ipam.network import DATA_DIR  # all of its allocation, which the start of the overlay does without
+
+    return sum(1 for text in _reserved(data_dir or DATA_DIR) if _is_in(text, subnet))
 
 
 def _reserved(data_dir: Path) -> Iterator[str]:

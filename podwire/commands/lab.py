@@ -131,7 +131,7 @@ def remove_node(
 
     folder = _existing(name)
     with folder.held():
-        remove(folder.read(), folder, node, is_abrupt=abruptly)
+        remove(folder.read(), folder, node, say, is_abrupt=abruptly)
 
 
 @app.command("break")

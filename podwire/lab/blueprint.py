@@ -15,7 +15,6 @@ from pydantic import Field
 
 from cni_spec.config import SpecModel
 from cni_spec.errors import INVALID_CONFIG, CniError
-from overlay.subnet_env import SubnetEnv
 
 PREFIX = "pwlab"  # of the names of network namespaces
 UNDERLAY = "underlay"  # the namespace of the segments, the router and etcd
@@ -25,6 +24,7 @@ MOST_NODES = 250
 SHARED = "/run/lab"  # in every node: what the lab's nodes share
 PLUGINS = "/opt/cni/bin"
 NET_CONF = "/etc/podwire/net-conf.json"
+AGENT_SOCKET = "/run/podwire/agent.sock"
 SUBNET_ENV = "/run/flannel/subnet.env"
 ETCD_PORT = 2379  # IANA: etcd-client
 
@@ -123,16 +123,9 @@ def number_of(node: str) -> int:
     return int(match[1])
 
 
-def conflist(lease: SubnetEnv) -> str:
-    """Return the network list of a node: a bridge with the lease's subnets, MTU and masquerade."""
-    plugin = {
-        "type": "bridge",
-        "bridge": "cni0",
-        "isDefaultGateway": True,
-        "ipMasq": False,  # the agent masquerades what leaves the pods' network
-        "hairpinMode": True,
-        "mtu": lease.mtu,
-        "ipam": {"type": "host-local", "ranges": [[{"subnet": str(one)}] for one in lease.subnets]},
-    }
-    body = {"cniVersion": "1.1.0", "name": NETWORK, "plugins": [plugin]}
+def conflist() -> str:
+    """Return the network list of a node: the plugin takes subnets and MTU from what the agent found out."""
+    overlay = {"type": "overlay", "delegate": {"isDefaultGateway": True, "hairpinMode": True}}
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+    body = {"cniVersion": "1.1.0", "name": NETWORK, "plugins": [overlay, portmap]}
     return json.dumps(body, indent=4) + "\n"

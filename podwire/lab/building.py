@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from podwire.lab.blueprint import UNDERLAY, Blueprint, RegistryKind, number_of
 from podwire.lab.errors import LabError
@@ -13,7 +14,6 @@ from podwire.lab.ground import (
     begin_ground,
     install_plugins,
     lay_segments,
-    make_ground,
     require_tools,
     start_etcd,
 )
@@ -22,8 +22,6 @@ from podwire.lab.leases import await_leases, give_lease_back
 from podwire.lab.nodes import (
     begin_node,
     configure,
-    configure_network,
-    kill_agent,
     plug_in,
     start_agent,
     unplug,
@@ -44,17 +42,33 @@ def build(blueprint: Blueprint, nodes: int, pods: int, tell: Tell) -> None:
     with folder.held():
         _refuse_another(folder)
         folder.make(blueprint)
-        machine = begin_ground(folder)
-        make_ground(blueprint, machine)
-        lab = found(folder).lab
-        folder.give_name(blueprint, UNDERLAY, lab)
-        lay_segments(blueprint, lab)
-        if blueprint.registry is RegistryKind.ETCD:
-            start_etcd(folder, lab)
-        install_plugins(lab)
-        tell(f"the underlay of {blueprint.name} is there: {blueprint.topology}, MTU {blueprint.mtu}")
-        add_nodes(blueprint, folder, [f"node{number}" for number in range(1, nodes + 1)], tell)
-        add_pods(folder, dict.fromkeys(found(folder).nodes, pods), tell)
+        with _left_standing(blueprint.name, tell):
+            _make_ground(blueprint, folder)
+            tell(f"the underlay of {blueprint.name} is there: {blueprint.topology}, MTU {blueprint.mtu}")
+            add_nodes(blueprint, folder, [f"node{number}" for number in range(1, nodes + 1)], tell)
+            add_pods(folder, dict.fromkeys(found(folder).nodes, pods), tell)
+
+
+def _make_ground(blueprint: Blueprint, folder: LabFolder) -> None:
+    await_furnished(begin_ground(folder), f'the lab "{blueprint.name}"')
+    lab = found(folder).lab
+    folder.give_name(blueprint, UNDERLAY, lab)
+    lay_segments(blueprint, lab)
+    if blueprint.registry is RegistryKind.ETCD:
+        start_etcd(folder, lab)
+    install_plugins(lab)
+
+
+@contextmanager
+def _left_standing(name: str, tell: Tell) -> Iterator[None]:
+    """Say what becomes of a lab that did not come up."""
+    is_up = False
+    try:
+        yield
+        is_up = True
+    finally:
+        if not is_up:
+            tell(f"what there is of it stays, to be looked at; podwire lab down --name {name} takes it away")
 
 
 def add_nodes(blueprint: Blueprint, folder: LabFolder, names: Iterable[str], tell: Tell) -> None:
@@ -72,12 +86,13 @@ def add_nodes(blueprint: Blueprint, folder: LabFolder, names: Iterable[str], tel
     tell(f"made, and their agents start: {', '.join(nodes)}")
     for node, pid in nodes.items():
         start_agent(folder, node, pid)
-    for node, lease in await_leases(nodes, folder, tell).items():
-        configure_network(nodes[node], lease)
+    await_leases(nodes, folder, tell)
 
 
-def remove_node(blueprint: Blueprint, folder: LabFolder, node: str, *, is_abrupt: bool) -> None:
-    """Let a node leave: its pods are detached, its agent ends, its lease is given back. `is_abrupt`: it dies.
+def remove_node(
+    blueprint: Blueprint, folder: LabFolder, node: str, tell: Tell, *, is_abrupt: bool = False
+) -> None:
+    """Let a node leave: its pods are detached, its lease is given back. `is_abrupt`: it dies.
 
     Raises:
         LabError: there is no such node, or a pod could not be detached.
@@ -87,8 +102,8 @@ def remove_node(blueprint: Blueprint, folder: LabFolder, node: str, *, is_abrupt
     if not is_abrupt:
         for work in [begin_removal(node, pid, pod.name) for pod in pods_of(node, pid)]:
             work.result()
-        kill_agent(pid)
-        give_lease_back(node, pid)
+        if why := give_lease_back(pid):
+            tell(f"the lease of {node} stays: {why}")
     with end_with_guests(below([pid]), but=namespaces_of([there.lab])):
         end([pid])
     unplug(there.lab, node)

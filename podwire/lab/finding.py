@@ -1,7 +1,8 @@
 """What of a lab is alive: process 1 of its namespaces, found in /proc by the mark they were started with.
 
 The mark is in the environment of whoever is process 1 of a pid namespace, and says lab, node and the mount
-namespace of the one who made it: another /run/podwire is another machine, though we see its processes.
+namespace of the one who made it: another /run/podwire is another machine, though we see its processes. A lab
+whose maker's mount namespace has gone is anybody's who names it.
 """
 
 from __future__ import annotations
@@ -38,14 +39,21 @@ def mark(name: str, node: str = "") -> str:
 
 def find(name: str) -> Found:
     """Look which process 1 are there."""
-    begin, end = f"{MARK}={name}/".encode(), f"@{_here()}".encode()
+    begin = f"{MARK}={name}/".encode()
     alive: dict[str, int] = {}
     for pid in _pids():
         for variable in _environment(pid).split(b"\0"):
-            if variable.startswith(begin) and variable.endswith(end) and _is_first(pid):
-                alive[variable[len(begin) : -len(end)].decode()] = pid
+            if variable.startswith(begin) and _is_first(pid):
+                node, _, home = variable[len(begin) :].decode(errors="replace").partition("@")
+                if _is_ours(home):
+                    alive[node] = pid
     nodes = sorted((one for one in alive if one), key=lambda one: (len(one), one))
     return Found(alive.get("", 0), {one: alive[one] for one in nodes})
+
+
+def _is_ours(home: str) -> bool:
+    """Tell whether a lab was made in our mount namespace, or in one that nobody is in any more."""
+    return home == _here() or not any(_namespace(pid, "mnt") == home for pid in _pids())
 
 
 def namespaces_of(pids: list[int]) -> set[str]:

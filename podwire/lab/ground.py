@@ -20,7 +20,7 @@ from podwire.lab.blueprint import ETCD_PORT, SHARED, Blueprint, RegistryKind, ro
 from podwire.lab.errors import LabError
 from podwire.lab.finding import mark
 from podwire.lab.folder import LabFolder
-from podwire.lab.inside import await_furnished, begin_machine, go, root, run, start
+from podwire.lab.inside import begin_machine, go, root, run, start
 
 ETCD_DEADLINE = 30.0  # seconds from its start to the first client's connection
 ETCD_LOOK = 0.02  # seconds between two attempts to connect
@@ -133,11 +133,6 @@ def require_tools(blueprint: Blueprint) -> None:
     for tool, package in needed.items():
         if shutil.which(tool) is None:
             raise CniError(MISSING_TOOL, f"a lab needs {tool}, which is not here: install {package}")
-
-
-def make_ground(blueprint: Blueprint, machine: subprocess.Popen[bytes]) -> None:
-    """Wait for the lab's process 1."""
-    await_furnished(machine, f'the lab "{blueprint.name}"')
 
 
 def _answers(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import selectors
 import time
 from collections.abc import Callable, Mapping
@@ -10,19 +11,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from cluster_store.file_changes import FileChanges
-from cni_spec.json_input import JsonObject
-from overlay.opening import open_key_value, read_boot_id
-from overlay.subnet import Subnet
 from overlay.subnet_env import SubnetEnv, parse_subnet_env
-from podwire.agent.settings import read_settings
-from podwire.lab.blueprint import SUBNET_ENV
+from podwire.agent.client import ask
+from podwire.agent.protocol import OVERLAY, ProtocolError, Request
+from podwire.lab.blueprint import AGENT_SOCKET, SUBNET_ENV
 from podwire.lab.errors import LabError
 from podwire.lab.folder import LabFolder
-from podwire.lab.inside import Work, root
+from podwire.lab.inside import root
 
 Tell = Callable[[str], None]
 
 LEASE_DEADLINE = 60.0  # seconds from an agent's start to its lease, on a machine busy with others
+LEAVE_DEADLINE = 20.0  # seconds for a node to give back its lease and take away its tunnels
 LOG_LINES = 12  # of an agent's log, where there is no lease
 
 
@@ -62,26 +62,14 @@ def await_leases(nodes: Mapping[str, int], folder: LabFolder, tell: Tell) -> dic
                 key.data.take()
 
 
-def give_lease_back(node: str, pid: int) -> None:
-    """Let a node that leaves give its lease back. Its agent has ended, or it would take it up again."""
-    if (lease := lease_of(pid)) is not None:
-        key = "&".join(f"{one.address}-{one.length}" for one in _first_of_families(lease))
-        Work(f"the lease of {node}", pid, lambda: _release(key)).result()
-
-
-def _release(key: str) -> JsonObject:
-    settings = read_settings().overlay
-    registry = open_key_value(settings, read_boot_id())
+def give_lease_back(pid: int) -> str:
+    """Have a node's agent take it out of the network; return why its lease stays, "" if it was given back."""
+    question = Request(OVERLAY, {}, json.dumps({"ask": "leave", "of": "force"}).encode())
     try:
-        registry.release(key, force=True)
-    finally:
-        registry.close()
-    return {}
-
-
-def _first_of_families(lease: SubnetEnv) -> list[Subnet]:
-    """Return what the lease's key is made of: further blocks are leases of their own."""
-    return [subnet for _, subnet in sorted({one.version: one for one in reversed(lease.subnets)}.items())]
+        reply = ask(root(pid, AGENT_SOCKET), question, timeout=LEAVE_DEADLINE)
+    except (OSError, ProtocolError) as error:
+        return f"its agent does not answer: {error}"
+    return reply.stdout.decode(errors="replace") if reply.status else ""
 
 
 def said(lease: SubnetEnv | None) -> str:
@@ -95,7 +83,7 @@ def _give_up(nodes: list[str], folder: LabFolder) -> NoReturn:
         lines = _tail(folder.logs / f"{node}.log")
         details += [f"{node}: {line}" for line in lines]
     raise LabError(
-        f"{', '.join(nodes)}: no lease after {LEASE_DEADLINE:.0f} s; podwire lab down takes the lab away",
+        f"{', '.join(nodes)}: no lease after {LEASE_DEADLINE:.0f} s; the logs are in {folder.logs}",
         "\n".join(details),
     )
 

@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from cluster_store.file_changes import FileChanges
-from overlay.subnet_env import SubnetEnv
 from podwire.lab.blueprint import (
+    AGENT_SOCKET,
     NET_CONF,
     PLUGINS,
     SHARED,
@@ -33,7 +33,6 @@ from podwire.lab.folder import LabFolder
 from podwire.lab.ground import BEGIN, REST, segment
 from podwire.lab.inside import begin_machine, go, root, run, start
 
-AGENT_SOCKET = "/run/podwire/agent.sock"
 AGENT_DEADLINE = 30.0  # seconds from its start to its socket, on a machine busy with others
 UPLINK = "eth0"
 PODWIRE = (sys.executable, "-P", "-c", "from podwire.main import main; main()")  # the command line
@@ -93,13 +92,9 @@ def configure(blueprint: Blueprint, node: str, pid: int) -> None:
     for path, text in (
         ("/etc/podwire/agent.toml", blueprint.agent_toml(node)),
         (NET_CONF, blueprint.net_conf()),
+        ("/etc/cni/net.d/10-lab.conflist", conflist()),
     ):
         root(pid, path).write_text(text)
-
-
-def configure_network(pid: int, lease: SubnetEnv) -> None:
-    """Write the network list that a node's runtime reads."""
-    root(pid, "/etc/cni/net.d/10-lab.conflist").write_text(conflist(lease))
 
 
 def start_agent(folder: LabFolder, node: str, pid: int) -> None:

@@ -188,7 +188,7 @@ def test_the_agents_units_are_put_in_place_and_taken_away(target: Path, cli: Cli
 
     assert result.exit_code == 0 and "systemctl enable --now podwire-agent.socket" in result.stderr
     service = (units / "podwire-agent.service").read_text()
-    assert f"ExecStart={sys.executable} -I -m podwire agent\n" in service
+    assert f"ExecStart={sys.executable} -I -m podwire.agent\n" in service
     assert "ListenStream=/run/podwire/agent.sock\n" in (units / "podwire-agent.socket").read_text()
     if shutil.which("systemd-analyze"):
         command = ["systemd-analyze", "verify", str(units / "podwire-agent.service")]

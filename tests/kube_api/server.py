@@ -36,7 +36,7 @@ class Asked(NamedTuple):
 class ApiServer:
     """What a test turns: `objects` are the Nodes; the rest are faults."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.objects = NodeObjects()
         self.token = ""  # that is asked for; "": none
         self.forbidden = ""  # a verb that is not allowed
@@ -52,15 +52,15 @@ class ApiServer:
         self.watching = 0
         self.bookmarks = 0  # told so far; raise it with `bookmark`
         self.stopped = threading.Event()
-        self.tls = tls
+        self.tls, self.host = tls, host
         self.sockets: set[socket.socket] = set()
-        self.http = _Server(("127.0.0.1", 0), _Handler)
+        self.http = _Server((host, 0), _Handler)
         self.http.api = self
 
     @property
     def url(self) -> str:
         """Return where it is."""
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.http.server_port}"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.http.server_port}"
 
     def bookmark(self) -> None:
         """Tell every watcher how far history is."""
@@ -93,9 +93,9 @@ class ApiServer:
 
 
 @contextmanager
-def running_api(tls: ssl.SSLContext | None = None) -> Iterator[ApiServer]:
+def running_api(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[ApiServer]:
     """Serve until the block ends."""
-    api = ApiServer(tls)
+    api = ApiServer(tls, host)
     thread = threading.Thread(target=api.http.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -13,9 +13,13 @@ from random import Random
 import pytest
 
 from podwire.demo.dumps import difference
+from podwire.demo.plugin_folder import PODWIRE
 from tests.lab.conftest import DEADLINE, Machine
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: run as root")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: run as root"),
+    pytest.mark.campaign,
+]
 
 KILLS = 20
 
@@ -35,7 +39,6 @@ def _kill_after(machine: Machine, seconds: float, *words: str) -> None:
         running.wait(DEADLINE)
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize("verb", ["up", "add-node", "down"])
 def test_whatever_is_killed_down_leaves_nothing(machine: Machine, verb: str) -> None:
     before = machine.dump()
@@ -57,10 +60,11 @@ def test_whatever_is_killed_down_leaves_nothing(machine: Machine, verb: str) -> 
 def test_who_lives_in_a_namespace_of_the_lab_goes_with_it(machine: Machine) -> None:
     before = machine.dump()
     machine.lab("up", "--nodes", "1")
-    guests = [
-        machine.world.start(["ip", "netns", "exec", "pwlab-lab-node1", "sleep", "1000"]),
-        machine.start("exec", "node1/pod1", "--", "sleep", "1000"),
-    ]
+    live = ["sh", "-c", "echo in; exec sleep 1000"]
+    ways = (["ip", "netns", "exec", "pwlab-lab-node1"], [*PODWIRE, "lab", "exec", "node1/pod1", "--"])
+    guests = [machine.world.start([*way, *live], stdout=subprocess.PIPE) for way in ways]
+    for guest in guests:
+        assert guest.stdout is not None and guest.stdout.readline() == b"in\n"
     machine.lab("down")
     for guest in guests:
         assert guest.wait(DEADLINE) in (-signal.SIGKILL, 128 + signal.SIGKILL)
@@ -73,6 +77,23 @@ def test_a_lab_whose_folder_was_removed_is_found_by_what_runs(machine: Machine) 
     machine.world.run(["rm", "-r", "/run/podwire/lab"])
     machine.lab("down")
     assert difference(before, machine.dump()) == []
+
+
+def test_a_lab_whose_makers_mount_namespace_is_gone_is_found(machine: Machine) -> None:
+    before = machine.dump()
+    machine.world.run(["unshare", "--mount", *PODWIRE, "lab", "up", "--nodes", "1"])
+    machine.lab("down")
+    assert difference(before, machine.dump()) == []
+
+
+def test_a_lab_of_another_mount_namespace_is_another_lab(machine: Machine) -> None:
+    script = 'mount -t tmpfs tmpfs /run && "$@" && exec sleep 1000'
+    hold = ["unshare", "--mount", "sh", "-c", script, "sh"]
+    other = machine.world.start([*hold, *PODWIRE, "lab", "up", "--nodes", "1"], stdout=subprocess.PIPE)
+    assert other.stdout is not None and other.stdout.readline()
+    assert b"there is nothing" in machine.attempt("down").stderr
+    other.kill()
+    other.wait(DEADLINE)
 
 
 def test_a_lab_whose_first_process_was_killed_is_said_to_be_remains(machine: Machine) -> None:

@@ -9,6 +9,7 @@ from itertools import permutations
 import pytest
 
 from podwire.demo.dumps import difference
+from podwire.demo.plugin_folder import PODWIRE
 from tests.lab.conftest import Machine, pairs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: run as root")
@@ -19,7 +20,8 @@ EVERYBODY = set(permutations(["node1/pod1", "node2/pod1", "node3/pod1"], 2))
 def test_a_lab_leaves_nothing(machine: Machine) -> None:
     before = machine.dump()
     machine.lab("up", "--nodes", "2")
-    assert difference(before, machine.dump()), "the dump should see a lab"
+    seen = " ".join(difference(before, machine.dump()))
+    assert "process: sleep" in seen and "pwlab-lab-node1" in seen, "the dump should see a lab"
     machine.lab("down")
     assert difference(before, machine.dump()) == []
 
@@ -57,6 +59,7 @@ def test_the_map_is_what_ping_says(machine: Machine) -> None:
     assert len(pairs(machine.status())) == 2
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     "words",
     [
@@ -97,6 +100,7 @@ def test_a_lab_with_etcd(machine: Machine) -> None:
     assert difference(before, machine.dump()) == []
 
 
+@pytest.mark.campaign
 def test_two_labs_stand_side_by_side(machine: Machine) -> None:
     for name in ("one", "two"):
         machine.lab("up", "--nodes", "2", "--name", name)
@@ -106,6 +110,7 @@ def test_two_labs_stand_side_by_side(machine: Machine) -> None:
     assert seen["isWhole"] and len(pairs(seen)) == 2
 
 
+@pytest.mark.campaign
 def test_a_node_joins_and_a_node_leaves(machine: Machine) -> None:
     machine.lab("up", "--nodes", "2")
     assert machine.lab("add-node") == "node3\n"
@@ -113,13 +118,13 @@ def test_a_node_joins_and_a_node_leaves(machine: Machine) -> None:
     machine.lab("remove-node", "node1")
     seen = machine.status()
     assert pairs(seen) == {("node2/pod1", "node3/pod1"), ("node3/pod1", "node2/pod1")}
-    leases = ["-c", "from podwire.main import main; main()", "overlay", "leases", "-o", "json"]
-    found = json.loads(machine.lab("exec", "node2", "--", *_python(), *leases))
+    found = json.loads(machine.lab("exec", "node2", "--", *PODWIRE, "overlay", "leases", "-o", "json"))
     assert {one["node"] for one in found} == {"node2", "node3"}
     names = machine.world.run(["ls", "/run/netns"]).split()
     assert names == ["pwlab-lab-node2", "pwlab-lab-node3", "pwlab-lab-underlay"]
 
 
+@pytest.mark.campaign
 def test_a_node_that_dies_keeps_its_lease_and_gets_it_again(machine: Machine) -> None:
     machine.lab("up", "--nodes", "2")
     lease = machine.status()["nodes"][0]["lease"]
@@ -130,6 +135,7 @@ def test_a_node_that_dies_keeps_its_lease_and_gets_it_again(machine: Machine) ->
     assert seen["isWhole"]
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("part", ["agent", "link", "registry"])
 def test_what_was_broken_is_seen_and_mended(machine: Machine, part: str) -> None:
     machine.lab("up", "--nodes", "2")
@@ -145,6 +151,7 @@ def test_what_was_broken_is_seen_and_mended(machine: Machine, part: str) -> None
     assert seen["isWhole"] and [node["broken"] for node in seen["nodes"]] == [[], []]
 
 
+@pytest.mark.campaign
 def test_pods_come_and_go(machine: Machine) -> None:
     machine.lab("up", "--nodes", "2", "--pods", "2")
     name, address = machine.lab("pod", "add", "node1").split()
@@ -184,6 +191,7 @@ def test_what_cannot_be_is_said(machine: Machine, words: list[str], sentence: st
     assert difference(before, machine.dump()) == []
 
 
+@pytest.mark.campaign
 def test_a_second_lab_of_the_name_is_refused_and_the_first_lives(machine: Machine) -> None:
     machine.lab("up", "--nodes", "2")
     done = machine.attempt("up")
@@ -193,9 +201,3 @@ def test_a_second_lab_of_the_name_is_refused_and_the_first_lives(machine: Machin
         done = machine.attempt(*words)
         assert done.returncode == 1 and b"there is no" in done.stderr, done.stderr
     assert machine.status()["isWhole"]
-
-
-def _python() -> list[str]:
-    import sys
-
-    return [sys.executable, "-P"]

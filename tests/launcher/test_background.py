@@ -110,7 +110,9 @@ def test_the_node_may_forbid_it(
 
     background.start_agent({})
 
-    assert [command[:4] for command in started] == [[sys.executable, "-I", "-m", "podwire"]] * is_started
+    assert [command[:4] for command in started] == [
+        [sys.executable, "-I", "-m", "podwire.agent"]
+    ] * is_started
 
 
 def test_an_inherited_descriptor_is_closed() -> None:

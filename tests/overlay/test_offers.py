@@ -56,3 +56,11 @@ def test_the_old_way_goes_when_all_who_live_have_the_new_one() -> None:
 def test_a_flanneld_keeps_the_old_way_open() -> None:
     flanneld = node(3, offers=(classic(3, port=0),), node="", boot="", wire_version=0)
     assert not may_drop_old(NEW, [node(1, offers=(NEW,)), flanneld])
+
+
+def test_a_flanneld_that_has_the_new_vni_keeps_nothing_open() -> None:
+    """Its record names no port: it has the network's."""
+    wanted = Offer(Mode.VXLAN, 8472, 7)
+    old = node(3, offers=(classic(3, port=0),), node="", boot="", wire_version=0)
+    assert not may_drop_old(wanted, [old])
+    assert may_drop_old(wanted, [replace(old, offers=(classic(3, port=0, vni=7),))])

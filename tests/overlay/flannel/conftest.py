@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def start(underlay: Underlay, tmp_path: Path) -> Iterator[Start]:
     """Give a function that starts podwire on a node, by its number; at the end all stop."""
     started: list[Running] = []
 
-    def start_one(number: int, registry: str, **settings: object) -> Running:
+    def start_one(number: int, registry: str, **settings: Any) -> Running:
         started.append(Running(underlay[number], tmp_path, registry, **settings).start())
         return started[-1]
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
-from tests.overlay.flannel.recordings import Recording
+from tests.overlay.flannel.recordings import Lease, Recording
 from tests.overlay.flannel.underlay import Node
 
+PROTOCOL = "156"  # podwire's routes, as ip shows it
 DEVICES = ("flannel.1", "flannel-v6.1")
 NETWORKS = [ip_network("10.244.0.0/16"), ip_network("fd00:244::/48")]
 
@@ -73,6 +74,30 @@ class Kernel:
     neighbours: frozenset[Neighbour] = field(default_factory=frozenset)
     fdb: frozenset[Forward] = field(default_factory=frozenset)
 
+    def with_mac(self, mac: str) -> Kernel:
+        """Return the same with another MAC of the only tunnel."""
+        (device,) = self.devices
+        return replace(self, devices=(device._replace(mac=mac),))
+
+    def without_peers(self) -> Kernel:
+        """Return what is left when no other node is."""
+        return Kernel(self.devices)
+
+    def with_peer(self, lease: Lease) -> Kernel:
+        """Return the same with what leads to one more node of flannel's, as podwire makes it."""
+        key4, _, key6 = lease.key.partition("&")
+        body = lease.body
+        found = self._with_way(key4, "flannel.1", lease.mac4, body["PublicIP"], 0)
+        return found._with_way(key6, "flannel-v6.1", lease.mac6, body["PublicIPv6"], 1024) if key6 else found
+
+    def _with_way(self, key: str, dev: str, mac: str, public: str, metric: int) -> Kernel:
+        gateway, _, length = key.rpartition("-")
+        route = Route("unicast", f"{gateway}/{length}", gateway, dev, True, metric, PROTOCOL, True)
+        return Kernel(
+            self.devices, self.routes | {route}, self.neighbours | {Neighbour(gateway, dev, mac)},
+            self.fdb | {Forward(mac, dev, public)},
+        )  # fmt: skip
+
     def items(self) -> set[NamedTuple]:
         """Return everything in one set, for who looks for a difference."""
         return {*self.devices, *self.routes, *self.neighbours, *self.fdb}
@@ -108,7 +133,7 @@ def live(node: Node) -> Kernel:
     return _kernel(links, node.see("addr"), routes, node.see("neigh"), node.see_fdb)
 
 
-def improved(kernel: Kernel, *networks: str) -> Kernel:
+def improved(kernel: Kernel, *networks: str, is_new: bool = True) -> Kernel:
     """Return what podwire makes of the same: flannel's, but for what it does better on purpose.
 
     device `df`        unset -> inherit: a small underlay would fragment in silence
@@ -117,22 +142,21 @@ def improved(kernel: Kernel, *networks: str) -> Kernel:
     route `nhid`       none -> a nexthop object: a peer's change is one message, whatever its routes
     unreachable        none -> one route a network: packets for absent subnets leave by no default route
 
-    `networks`: the cluster's.
+    `networks`: the cluster's. `is_new` False: the device was flannel's; its sums cannot be changed while it
+    lives.
     """
-    devices = (_improved_device(one) for one in kernel.devices)
-    routes = {one._replace(protocol="156", by_nexthop=True) for one in kernel.routes}
+    devices = (
+        one._replace(df="inherit", has_checksum=one.has_checksum and not is_new) for one in kernel.devices
+    )
+    routes = {one._replace(protocol=PROTOCOL, by_nexthop=True) for one in kernel.routes}
     return replace(
         kernel, devices=tuple(devices), routes=frozenset(routes | {_unreachable(one) for one in networks})
     )
 
 
-def _improved_device(one: Device) -> Device:
-    return one._replace(df="inherit", has_checksum=False)
-
-
 def _unreachable(network: str) -> Route:
     dev, metric = ("lo", 0xFFFFFFF0) if ":" in network else ("", 0xFFFFFFF0)
-    return Route("unreachable", network, "", dev, False, metric, "156", False)
+    return Route("unreachable", network, "", dev, False, metric, PROTOCOL, False)
 
 
 def _kernel(
@@ -174,8 +198,8 @@ def _globals(link: Any) -> tuple[str, ...]:
 
 
 def _leads_to_pods(route: Any) -> bool:
-    if route["dst"] == "default" or route.get("protocol") == "kernel":
-        return False
+    if route["dst"] == "default" or route.get("protocol") == "kernel" or route.get("dev") == "veth0":
+        return False  # the underlay's own, or to a pod of this node
     network = ip_network(route["dst"])
     return any(network.version == one.version and network.subnet_of(one) for one in NETWORKS)  # type: ignore[arg-type]
 

@@ -72,6 +72,17 @@ class Recording:
             pytest.skip(f"no recording of flannel at {self.folder}")
         return self
 
+    @property
+    def networks(self) -> list[str]:
+        """Return the cluster's networks."""
+        conf = json.loads(self.text("net-conf.json"))
+        return [conf["Network"], *([conf["IPv6Network"]] if conf.get("EnableIPv6") else [])]
+
+    @property
+    def is_dual(self) -> bool:
+        """Tell whether it has both families."""
+        return len(self.networks) == 2
+
     def config(self, step: str = "after_n2") -> str:
         """Return the network's configuration in etcd, exactly."""
         return next(str(one["value_text"]) for one in self.json(f"etcd_{step}.json") if _is_config(one))
@@ -104,6 +115,8 @@ ETCD_CASES = [
     Recording(OWN / "v4"),
     Recording(OWN / "dual"),
 ]  # fmt: skip
+
+VXLAN_CASES = [one for one in ETCD_CASES if str(one) not in ("c_directrouting", "g_hostgw")]
 
 
 def _is_config(entry: Json) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from linuxnet.netns import inside, open_netns
 from overlay.node import OverlayNode
@@ -22,9 +23,14 @@ WITHIN = 10.0  # seconds; on a busy machine
 T = TypeVar("T")
 
 
-def see(look: Callable[[], T], expected: T, explain: Callable[[T, T], str] = "{0} is not {1}".format) -> None:
-    """Look until it is as expected; whatever it is at the end is told."""
-    end = time.monotonic() + WITHIN
+def see(
+    look: Callable[[], T],
+    expected: T,
+    explain: Callable[[T, T], str] = "{0} is not {1}".format,
+    within: float = WITHIN,
+) -> None:
+    """Look until it is as expected; whatever it is at the end is told. `within` in seconds."""
+    end = time.monotonic() + within
     while (seen := look()) != expected and time.monotonic() < end:
         time.sleep(0.02)  # the kernel is somebody else's: it is looked at, from outside
     assert seen == expected, explain(seen, expected)
@@ -52,6 +58,10 @@ class FlannelEtcd(EtcdServer):
         self.control("put", *options, f"{PREFIX}/subnets/{lease.key}", lease.value)
         return granted
 
+    def remove(self, lease: Lease) -> None:
+        """Delete a lease's key."""
+        self.control("del", f"{PREFIX}/subnets/{lease.key}")
+
     def revoke(self, granted: str) -> None:
         """Revoke a TTL, and the lease with it."""
         self.control("lease", "revoke", granted)
@@ -60,16 +70,31 @@ class FlannelEtcd(EtcdServer):
         """Return a key's value below the prefix, "" for none."""
         return self.control("get", "--print-value-only", f"{PREFIX}/{key}").removesuffix("\n")
 
-    def keys(self) -> list[str]:
+    def ttl_id(self, key: str) -> str:
+        """Return the id of a key's TTL, as etcdctl has it."""
+        found = json.loads(self.control("get", f"{PREFIX}/{key}", "--write-out", "json"))
+        return f"{found['kvs'][0].get('lease', 0):x}"
+
+    def ttl(self, key: str) -> int:
+        """Return the seconds that a key's TTL was granted."""
+        said = self.control("lease", "timetolive", self.ttl_id(key), "--write-out", "json")
+        return int(json.loads(said)["granted-ttl"])
+
+    def all_keys(self) -> list[str]:
         """Return all keys below the prefix."""
         lines = self.control("get", "--prefix", "--keys-only", f"{PREFIX}/").split()
         return [one.removeprefix(f"{PREFIX}/") for one in lines]
 
 
 class Running:
-    """The overlay of one node, in a thread that lives in the node's namespace."""
+    """The overlay of one node, in a thread that lives in the node's namespace.
 
-    def __init__(self, node: Node, folder: Path, registry: str, **settings: object) -> None:
+    `subnet_env`: what that file says before it starts.
+    """
+
+    def __init__(
+        self, node: Node, folder: Path, registry: str, *, subnet_env: str = "", **settings: Any
+    ) -> None:
         self.node, self.folder = node, folder / node.name
         self.subnet_env = self.folder / "subnet.env"
         self.settings = OverlaySettings.model_validate(
@@ -78,6 +103,9 @@ class Running:
                 "subnet_env": str(self.subnet_env), "state": str(self.folder / "state"),
             } | settings
         )  # fmt: skip
+        if subnet_env:
+            self.subnet_env.parent.mkdir(parents=True, exist_ok=True)
+            self.subnet_env.write_text(subnet_env)
         self.overlay = OverlayNode(self.settings)
         self._trouble: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=node.name)
@@ -101,9 +129,9 @@ class Running:
         self._thread.join()
         assert self._trouble is None, self._trouble
 
-    def see(self, expected: Kernel) -> None:
-        """Wait until the node's kernel is as expected."""
-        see(lambda: live(self.node), expected, difference)
+    def see(self, expected: Kernel, within: float = WITHIN) -> None:
+        """Wait until the node's kernel is as expected, so many seconds."""
+        see(lambda: live(self.node), expected, difference, within)
 
     def condition(self, name: str) -> str:
         """Return what a condition says, "" if there is none."""

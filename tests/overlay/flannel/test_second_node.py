@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.overlay.flannel.conftest import Start
 from tests.overlay.flannel.kernel import improved, recorded
 from tests.overlay.flannel.recordings import ETCD_CASES, Recording
 from tests.overlay.flannel.running import FlannelEtcd
-
-
-def networks_of(case: Recording) -> list[str]:
-    conf = json.loads(case.config())
-    return [conf["Network"]] + ([conf["IPv6Network"]] if conf.get("EnableIPv6") else [])
 
 
 @pytest.mark.parametrize("case", ETCD_CASES, ids=str)
@@ -27,4 +20,4 @@ def test_the_second_node_has_what_flannels_had(case: Recording, etcd: FlannelEtc
     node = start(2, etcd.registry)
 
     node.wait_ready()
-    node.see(improved(recorded(case, "n2"), *networks_of(case)))
+    node.see(improved(recorded(case, "n2"), *case.networks))

@@ -68,8 +68,9 @@ class Node:
         return run_json("ip", "-n", self.name, "-d", "-j", *arguments)
 
     def see_fdb(self, device: str) -> Any:
-        """Return what bridge shows of a device's FDB, as JSON."""
-        return run_json("bridge", "-n", self.name, "-j", "fdb", "show", "dev", device)
+        """Return what bridge shows of a device's FDB, as JSON; [] for one that has gone."""
+        entries = run_json("bridge", "-n", self.name, "-j", "fdb", "show")
+        return [one for one in entries if one.get("ifname") == device]
 
     def remove(self) -> None:
         """Leave nothing."""
