@@ -24,7 +24,9 @@ FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 TCP_INFO_RETRANSMITTED = 100  # offset of tcpi_total_retrans in struct tcp_info (linux/tcp.h)
 
 
-def socket_in(netns: str, kind: int = socket.SOCK_DGRAM, version: int = 4, bind: tuple[str, int] | None = None) -> socket.socket:
+def socket_in(
+    netns: str, kind: int = socket.SOCK_DGRAM, version: int = 4, bind: tuple[str, int] | None = None
+) -> socket.socket:
     """Open a socket in a named namespace."""
     descriptor = open_netns(f"/run/netns/{netns}")
     try:
@@ -90,10 +92,10 @@ class Flow:
 
     def _ask(self) -> None:
         while not self._stopped.is_set():
-            try:
+            with suppress(
+                OSError
+            ):  # an ICMP error of before, or no route: what was to be sent counts as lost
                 self._asker.send(struct.pack("!Q", self.sent))
-            except OSError:  # an ICMP error of before, or no route: what was to be sent counts as lost
-                pass
             self.sent += 1
             self._read(0.001)
 

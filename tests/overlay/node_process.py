@@ -53,8 +53,10 @@ def _report(node: object, file: Path) -> None:
         with node.changed:
             node.changed.wait()
             body = {
-                "ready": node.is_ready, "leased": node.tenancy.is_leased, "conditions": node.conditions.as_json()
-            }  # fmt: skip
+                "ready": node.is_ready,
+                "leased": node.tenancy.is_leased,
+                "conditions": node.conditions.as_json(),
+            }
         text = json.dumps(body)
         if text != before:
             draft = file.with_suffix(".draft")

@@ -7,15 +7,16 @@ sender offers, too, is taken; plain routes where they come first and there is on
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
-from tests.overlay.cluster import Cluster, Node, run
+from tests.overlay.cluster import ROOT, Cluster, Node, run
 
 OVERHEAD = {("vxlan", 4): 50, ("vxlan", 6): 70, ("vxlan-gpe", 4): 36, ("vxlan-gpe", 6): 56}  # bytes
-FIRST_OFFERED = 0x70000000  # nexthops of ours are above
+RULES = ROOT / "linuxnet" / "overlay.nft"
 
 
 class Way(NamedTuple):
@@ -36,11 +37,12 @@ class World:
     peers: set[str]
     sources: set[tuple[str, int]]
     stray: set[str]
+    rules: set[tuple[str, int]]  # chain, how many
 
     def difference(self, other: World) -> str:
         """Return what only one of the two has, "" for nothing."""
         found = []
-        for name in ("ways", "peers", "sources", "stray"):
+        for name in ("ways", "peers", "sources", "stray", "rules"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 found.append(f"{name}: missing {sorted(mine - theirs)}, too many {sorted(theirs - mine)}")
@@ -71,7 +73,7 @@ def wanted(cluster: Cluster, node: Node) -> World:
         for subnet in other["Subnets"]
     }
     ways = {_way(cluster, own, other, subnet) for other in others for subnet in other["Subnets"]}
-    return World({one for one in ways if one}, publics, sources, set())
+    return World({one for one in ways if one}, publics, sources, set(), _rules_written())
 
 
 def seen(node: Node) -> World:
@@ -101,8 +103,8 @@ def seen(node: Node) -> World:
         ways.add(Way(route["dst"], devices.get(device, ("direct", device)), to, mac, lock))
     stray |= {f"nexthop {one}" for one in nexthops} | {f"neighbour {one}" for one in macs}
     stray |= {f"fdb {one}" for one in places.keys() - used}
-    peers, sources = _guard(node)
-    return World(ways, peers, sources, stray)
+    peers, sources, rules = _guard(node)
+    return World(ways, peers, sources, stray, rules)
 
 
 def mistakes(cluster: Cluster) -> str:
@@ -129,14 +131,23 @@ def _untold(cluster: Cluster, node: Node, record: dict[str, Any]) -> str:
     mode = {"host-gw": "direct"}.get(backend["Type"], backend["Type"])
     port = backend.get("Port", {"vxlan": 8472, "vxlan-gpe": 4790}.get(mode))
     first = _offers(record)[0]
-    return "" if (first["Mode"], first.get("Port")) == (mode, port) else f"{node.name} offers {first}, not {backend}"
+    return (
+        ""
+        if (first["Mode"], first.get("Port")) == (mode, port)
+        else f"{node.name} offers {first}, not {backend}"
+    )
 
 
 def _way(cluster: Cluster, own: Mapping[str, Any], other: Mapping[str, Any], subnet: str) -> Way | None:
     inner = ip_network(subnet).version
     mine, theirs = _publics(own), _publics(other)
     offered = {_kind(one) for one in _offers(own)}
-    if cluster.conf["Backend"].get("DirectRouting") and not cluster.is_routed and inner in mine and inner in theirs:
+    if (
+        cluster.conf["Backend"].get("DirectRouting")
+        and not cluster.is_routed
+        and inner in mine
+        and inner in theirs
+    ):
         return _direct(own, other, subnet, theirs[inner])
     for offer in _offers(other):
         mode = offer["Mode"]
@@ -146,7 +157,11 @@ def _way(cluster: Cluster, own: Mapping[str, Any], other: Mapping[str, Any], sub
             continue
         for outer in (inner, 10 - inner):
             if outer in mine and outer in theirs and _kind(offer) in offered:
-                mac = other["BackendV6Data" if outer == 6 else "BackendData"]["VtepMAC"] if mode == "vxlan" else ""
+                mac = (
+                    other["BackendV6Data" if outer == 6 else "BackendData"]["VtepMAC"]
+                    if mode == "vxlan"
+                    else ""
+                )
                 size = own["Podwire"]["MTU"]
                 told = other["Podwire"]["MTU"]
                 lock = told - OVERHEAD[mode, outer] if told < size else 0
@@ -182,7 +197,10 @@ def _devices(node: Node) -> Iterator[tuple[str, tuple[Any, ...]]]:
     for one in _json(node, "ip", "-j", "-d", "link", "show", "type", "vxlan"):
         data = one["linkinfo"]["info_data"]
         outer = 6 if "local6" in data else 4
-        yield one["ifname"], ("vxlan-gpe", data["port"], 0) if data.get("external") else ("vxlan", data["port"], outer)
+        yield (
+            one["ifname"],
+            ("vxlan-gpe", data["port"], 0) if data.get("external") else ("vxlan", data["port"], outer),
+        )
 
 
 def _routes(node: Node) -> list[dict[str, Any]]:
@@ -190,13 +208,27 @@ def _routes(node: Node) -> list[dict[str, Any]]:
     return [*both[0], *both[1]]
 
 
-def _guard(node: Node) -> tuple[set[str], set[tuple[str, int]]]:
+def _rules_written() -> set[tuple[str, int]]:
+    """Return how many rules each chain has in the text that nft is given."""
+    counts: Counter[str] = Counter()
+    chain = ""
+    for line in map(str.strip, RULES.read_text().splitlines()):
+        if line.startswith("chain "):
+            chain = line.split()[1]
+        elif line == "}":
+            chain = ""
+        elif chain and line and not line.startswith(("type ", "#")):
+            counts[chain] += 1
+    return set(counts.items())
+
+
+def _guard(node: Node) -> tuple[set[str], set[tuple[str, int]], set[tuple[str, int]]]:
     peers: set[str] = set()
     sources: set[tuple[str, int]] = set()
     try:
         body = _json(node, "nft", "-j", "list", "table", "inet", "podwire_overlay")["nftables"]
     except AssertionError:  # the table is not there (yet)
-        return peers, sources
+        return peers, sources, set()
     for found in (one["set"] for one in body if "set" in one):
         for element in found.get("elem", []):
             if found["name"].startswith("peers"):
@@ -206,7 +238,8 @@ def _guard(node: Node) -> tuple[set[str], set[tuple[str, int]]]:
                 bits = int(found["name"].partition("_")[2] or 0)
                 number = int(first, 0) if isinstance(first, str) else first
                 sources.add((str(ip_address(outer)), number % (1 << bits)))
-    return peers, sources
+    rules = Counter(one["rule"]["chain"] for one in body if "rule" in one)
+    return peers, sources, set(rules.items())
 
 
 def _json(node: Node, *command: str) -> Any:

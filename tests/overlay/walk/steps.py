@@ -37,7 +37,9 @@ def leave(cluster: Cluster, random: Random) -> str:
     node = _some(cluster, random)
     node.end(signal.SIGTERM)
     registry = cluster.registry()
-    registry.release("&".join(one.replace("/", "-") for one in leases(cluster)[node.name]["Subnets"]), force=True)
+    registry.release(
+        "&".join(one.replace("/", "-") for one in leases(cluster)[node.name]["Subnets"]), force=True
+    )
     registry.close()
     cluster.remove(node)
     return f"{node.name} leaves"
@@ -150,19 +152,36 @@ def stale_objects(cluster: Cluster, random: Random) -> str:
         "route add 10.244.250.0/24 dev eth0 proto 156",
     ]
     if device != "eth0":
-        lines.append(f"neigh add 10.244.250.0 lladdr 02:00:00:00:00:99 dev {device} nud permanent protocol 156")
+        lines.append(
+            f"neigh add 10.244.250.0 lladdr 02:00:00:00:00:99 dev {device} nud permanent protocol 156"
+        )
         if "pod" not in device:
-            run("bridge", "-n", node.name, "fdb", "append", "02:00:00:00:00:99", "dev", device, "dst", "192.168.77.99")
+            run(
+                "bridge",
+                "-n",
+                node.name,
+                "fdb",
+                "append",
+                "02:00:00:00:00:99",
+                "dev",
+                device,
+                "dst",
+                "192.168.77.99",
+            )
     ip(node.name, *lines)
     return f"{node.name} has stale objects on {device}"
 
 
 def route_deleted(cluster: Cluster, random: Random) -> str:
-    """Delete ways of ours: a route, a nexthop, all of them."""
+    """Delete ways of ours: routes, nexthops and their routes with them, what refuses the rest."""
     node = _some(cluster, random)
-    line = random.choice(["route flush proto 156", "nexthop flush proto 156", "route del unreachable 10.244.0.0/16"])
-    ip(node.name, line)
-    return f"{node.name}: ip {line}"
+    routes = json.loads(run("ip", "-n", node.name, "-j", "route", "show", "proto", "156"))
+    ours = [f"route del {one['dst']}" for one in routes if "nhid" in one]
+    lines = random.choice(
+        [ours, ours[:1], ["nexthop flush proto 156"], ["route del unreachable 10.244.0.0/16"]]
+    )
+    ip(node.name, *lines)
+    return f"{node.name}: ip {lines}"
 
 
 def fdb_doubled(cluster: Cluster, random: Random) -> str:
@@ -171,7 +190,18 @@ def fdb_doubled(cluster: Cluster, random: Random) -> str:
     for name in _tunnels(node):
         for one in json.loads(run("bridge", "-n", node.name, "-j", "fdb", "show", "dev", name)):
             if "dst" in one:
-                run("bridge", "-n", node.name, "fdb", "append", one["mac"], "dev", name, "dst", "192.168.77.98")
+                run(
+                    "bridge",
+                    "-n",
+                    node.name,
+                    "fdb",
+                    "append",
+                    one["mac"],
+                    "dev",
+                    name,
+                    "dst",
+                    "192.168.77.98",
+                )
                 return f"{node.name}: {one['mac']} has two places"
     return f"{node.name} has no MAC to double"
 
@@ -220,6 +250,8 @@ def _tunnels(node: Node) -> list[str]:
 def _change_address(node: Node, random: Random) -> None:
     """Change it as a network service does: the new one comes before the old one goes."""
     before = node.public[4]
-    node.public[4] = f"192.168.77.{node.number + random.choice([n for n in (0, 20, 40, 60) if not before.endswith(f'.{node.number + n}')])}"
+    node.public[4] = (
+        f"192.168.77.{node.number + random.choice([n for n in (0, 20, 40, 60) if not before.endswith(f'.{node.number + n}')])}"
+    )
     ip(node.name, f"addr add {node.public[4]}/24 dev eth0", f"addr del {before}/24 dev eth0")
     ip(node.name, "route replace default via 192.168.77.254")

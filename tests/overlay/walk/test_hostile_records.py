@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def inside(node: Node) -> str:
     return node.subnet_env["FLANNEL_SUBNET"].replace(".1/24", ".0-25")
 
 
-HOSTILE = {
+HOSTILE: dict[str, Callable[[list[Node]], tuple[str, str]]] = {
     "within an older node's subnet": lambda nodes: (inside(nodes[0]), lease()),
     "within this node's subnet": lambda nodes: (inside(nodes[1]), lease()),
     "the whole network": lambda nodes: ("10.244.0.0-16", lease()),
@@ -67,7 +68,9 @@ def test_hostile_records_are_refused_and_harm_nobody(make_cluster: Make, kind: s
     for said, make in HOSTILE.items():
         key, value = make(nodes)
         put(cluster, key, value)
-        wait_until(lambda k=key: k in nodes[1].conditions(), lambda s=said: f"{s}: no condition\n{logs(cluster)}")  # type: ignore[misc]
+        wait_until(
+            lambda k=key: k in nodes[1].conditions(), lambda s=said: f"{s}: no condition\n{logs(cluster)}"
+        )  # type: ignore[misc]
         assert nodes[1].conditions()[key], said
         assert not before.difference(seen(nodes[1])), f"{said}: {before.difference(seen(nodes[1]))}"
         assert not silent_pairs([one.pod for one in nodes if one.pod]), said
@@ -123,4 +126,6 @@ def test_a_stolen_lease_quarantines_its_node_and_pods_there_go_on(make_cluster: 
     wait_until(lambda: nodes[1].conditions("Quarantined"), lambda: nodes[1].log())
     assert not silent_pairs([one for one in neighbours if one])
     assert nodes[1].subnet_env["FLANNEL_SUBNET"].startswith(key.rsplit(".", 1)[0])
-    wait_until(lambda: "192.168.77.99" in {way.to for way in seen(nodes[0]).ways}, lambda: str(seen(nodes[0])))
+    wait_until(
+        lambda: "192.168.77.99" in {way.to for way in seen(nodes[0]).ways}, lambda: str(seen(nodes[0]))
+    )

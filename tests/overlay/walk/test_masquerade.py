@@ -68,9 +68,7 @@ def test_who_sees_which_source(make_cluster: Make, mode: str) -> None:
     cluster.start(cluster.add(1), cluster.add(2))
     settle(cluster)
     places = places_of(cluster)
-    found = {
-        (sender, receiver): source_seen(places[sender], places[receiver]) for sender, receiver in TRUTH
-    }
+    found = {(sender, receiver): source_seen(places[sender], places[receiver]) for sender, receiver in TRUTH}
     expected = {way: expected_source(places, way[0], said, mode) for way, said in TRUTH.items()}
     assert found == expected
     assert multicast_source(cluster, places) == places["pod"].address[:-1] + "1"

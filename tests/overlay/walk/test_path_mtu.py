@@ -55,7 +55,9 @@ def wait_locks(cluster: Cluster, wanted: set[int]) -> None:
 
 def fragments() -> int:
     """Return how many fragments the router has made."""
-    names, values = (one.split() for one in Path("/proc/net/snmp").read_text().splitlines() if one[:3] == "Ip:")
+    names, values = (
+        one.split() for one in Path("/proc/net/snmp").read_text().splitlines() if one[:3] == "Ip:"
+    )
     found = dict(zip(names, values, strict=True))
     six = Path("/proc/net/snmp6").read_text().split()
     return int(found["FragCreates"]) + int(six[six.index("Ip6FragCreates") + 1])
