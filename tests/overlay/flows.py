@@ -17,7 +17,7 @@ from itertools import permutations
 from threading import Event, Thread
 
 from linuxnet.netns import inside, open_netns
-from tests.overlay.cluster import Pod
+from tests.overlay.machines import Pod
 
 PORT = 7007
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}

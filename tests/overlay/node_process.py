@@ -51,18 +51,24 @@ def _report(node: object, file: Path) -> None:
     before = ""
     while True:
         with node.changed:
-            node.changed.wait()
-            body = {
-                "ready": node.is_ready,
-                "leased": node.tenancy.is_leased,
-                "conditions": node.conditions.as_json(),
-            }
-        text = json.dumps(body)
-        if text != before:
-            draft = file.with_suffix(".draft")
-            draft.write_text(text)
-            draft.replace(file)
-            before = text
+            while (text := _said(node)) == before:
+                node.changed.wait()
+        draft = file.with_suffix(".draft")
+        draft.write_text(text)
+        draft.replace(file)
+        before = text
+
+
+def _said(node: object) -> str:
+    from overlay.node import OverlayNode
+
+    assert isinstance(node, OverlayNode)
+    body = {
+        "ready": node.is_ready,
+        "leased": node.tenancy.is_leased,
+        "conditions": node.conditions.as_json(),
+    }
+    return json.dumps(body)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
-from tests.overlay.cluster import ROOT, Cluster, Node, run
+from tests.overlay.cluster import Cluster
+from tests.overlay.machines import ROOT, Node, run
 
 OVERHEAD = {("vxlan", 4): 50, ("vxlan", 6): 70, ("vxlan-gpe", 4): 36, ("vxlan-gpe", 6): 56}  # bytes
 RULES = ROOT / "linuxnet" / "overlay.nft"

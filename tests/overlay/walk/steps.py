@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-from tests.overlay.cluster import NET_CONF, Cluster, Node, ip, run
+from tests.overlay.cluster import NET_CONF, Cluster
+from tests.overlay.machines import Node, ip, run
 from tests.overlay.oracle import leases
 
 Step = Callable[[Cluster, Random], str]
@@ -232,9 +233,9 @@ def new_backend(cluster: Cluster, random: Random) -> str:
 
 
 STEPS: tuple[Step, ...] = (
-    join, leave, crash, crash_of_all, outage, forgotten_history, new_address, new_mtu, tunnel_deleted, tunnel_down,
-    link_down_and_up, stale_objects, route_deleted, fdb_doubled, rules_damaged, clock_jump, new_backend,
-    new_backend, new_backend,
+    join, leave, crash, crash_of_all, outage, forgotten_history, new_address, new_mtu, tunnel_deleted,
+    tunnel_down, link_down_and_up, stale_objects, route_deleted, fdb_doubled, rules_damaged, clock_jump,
+    new_backend, new_backend, new_backend,
 )  # fmt: skip
 
 
@@ -250,8 +251,7 @@ def _tunnels(node: Node) -> list[str]:
 def _change_address(node: Node, random: Random) -> None:
     """Change it as a network service does: the new one comes before the old one goes."""
     before = node.public[4]
-    node.public[4] = (
-        f"192.168.77.{node.number + random.choice([n for n in (0, 20, 40, 60) if not before.endswith(f'.{node.number + n}')])}"
-    )
+    others = [f"192.168.77.{node.number + n}" for n in (0, 20, 40, 60)]
+    node.public[4] = random.choice([one for one in others if one != before])
     ip(node.name, f"addr add {node.public[4]}/24 dev eth0", f"addr del {before}/24 dev eth0")
     ip(node.name, "route replace default via 192.168.77.254")

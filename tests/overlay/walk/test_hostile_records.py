@@ -11,11 +11,12 @@ import pytest
 
 from cluster_store.opening import open_store
 from cluster_store.store import Delete, Put
-from tests.overlay.cluster import Cluster, Node, wait_until
+from tests.overlay.cluster import Cluster
 from tests.overlay.flows import silent_pairs
+from tests.overlay.machines import Node, wait_until
 from tests.overlay.oracle import leases, seen
 from tests.overlay.walk.conftest import Make
-from tests.overlay.walk.waiting import logs, settle
+from tests.overlay.walk.waiting import settle
 
 pytestmark = pytest.mark.campaign
 PREFIX = "/coreos.com/network"
@@ -68,16 +69,18 @@ def test_hostile_records_are_refused_and_harm_nobody(make_cluster: Make, kind: s
     for said, make in HOSTILE.items():
         key, value = make(nodes)
         put(cluster, key, value)
-        wait_until(
-            lambda k=key: k in nodes[1].conditions(), lambda s=said: f"{s}: no condition\n{logs(cluster)}"
-        )  # type: ignore[misc]
-        assert nodes[1].conditions()[key], said
+        wait_complaint(nodes[1], key, is_there=True)
         assert not before.difference(seen(nodes[1])), f"{said}: {before.difference(seen(nodes[1]))}"
         assert not silent_pairs([one.pod for one in nodes if one.pod]), said
         print(f"{said}: {nodes[1].conditions()[key][:150]}")
         put(cluster, key, None)
-        wait_until(lambda: not nodes[1].conditions(), lambda s=said: f"{s}: {nodes[1].said}")  # type: ignore[misc]
+        wait_complaint(nodes[1], key, is_there=False)
     settle(cluster)
+
+
+def wait_complaint(node: Node, key: str, *, is_there: bool) -> None:
+    """Wait until a node has a condition about a lease, or has none any more."""
+    wait_until(lambda: (key in node.conditions()) == is_there, lambda: f"{key}: {node.said}\n{node.log()}")
 
 
 def put(cluster: Cluster, key: str, value: str | None) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.overlay.cluster import NET_CONF, Cluster, ip, run, wait_until
+from tests.overlay.cluster import NET_CONF, Cluster
 from tests.overlay.flows import PORT, heard_from, silent_pairs, socket_in
+from tests.overlay.machines import ip, run, wait_until
 from tests.overlay.walk.conftest import Make
 from tests.overlay.walk.waiting import settle
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.overlay.cluster import DUAL, NET_CONF, Cluster, ip, run, wait_until
+from tests.overlay.cluster import DUAL, NET_CONF, Cluster
 from tests.overlay.flows import speed
+from tests.overlay.machines import ip, run, wait_until
 from tests.overlay.oracle import OVERHEAD, seen
 from tests.overlay.walk.conftest import Make
 from tests.overlay.walk.waiting import settle

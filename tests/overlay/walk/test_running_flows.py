@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.overlay.cluster import NET_CONF, Cluster, Node, ip, wait_until
+from tests.overlay.cluster import NET_CONF, Cluster
 from tests.overlay.flows import Flow, Stream, no_packet_lost
+from tests.overlay.machines import Node, ip, run, wait_until
 from tests.overlay.oracle import leases
 from tests.overlay.walk.conftest import Make
 from tests.overlay.walk.waiting import logs, settle
@@ -125,10 +126,4 @@ def change_mtu(cluster: Cluster, node: Node, mtu: int) -> None:
 
 
 def has_classic_tunnel(node: Node) -> bool:
-    return "flannel.1" in node_links(node)
-
-
-def node_links(node: Node) -> str:
-    from tests.overlay.cluster import run
-
-    return run("ip", "-n", node.name, "-o", "link", "show")
+    return "flannel.1" in run("ip", "-n", node.name, "-o", "link", "show")

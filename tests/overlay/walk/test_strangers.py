@@ -7,8 +7,9 @@ import socket
 
 import pytest
 
-from tests.overlay.cluster import NET_CONF, Cluster, Node, Pod, ip, run
+from tests.overlay.cluster import NET_CONF, Cluster
 from tests.overlay.flows import PORT, heard_from, socket_in
+from tests.overlay.machines import Node, Pod, ip, run
 from tests.overlay.oracle import leases
 from tests.overlay.walk.conftest import Make
 from tests.overlay.walk.waiting import settle

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.overlay.cluster import Cluster, wait_until
+from tests.overlay.cluster import Cluster
 from tests.overlay.flows import silent_pairs
+from tests.overlay.machines import wait_until
 from tests.overlay.oracle import mistakes
 
 
