@@ -100,7 +100,8 @@ class Cluster:
         (folder / "boot_id").write_text(f"00000000-0000-4000-8000-{number:012d}\n")
         chosen = {
             "registry": self.url, "node": name or netns, "subnet_env": str(folder / "subnet.env"),
-            "state": str(folder / "state"), "probe_interval": 0.5, "mtu_interval": 2.0, "resync_interval": 2.0,
+            "state": str(folder / "state"), "probe_interval": 0.5, "mtu_interval": 2.0,
+            "resync_interval": 2.0,
         }  # fmt: skip
         (folder / "clock").write_bytes(bytes(8))
         environment = {"LD_PRELOAD": str(self.folder / "clock.so"), "FAKE_CLOCK": str(folder / "clock")}

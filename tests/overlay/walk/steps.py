@@ -176,8 +176,8 @@ def stale_objects(cluster: Cluster, random: Random) -> str:
 def route_deleted(cluster: Cluster, random: Random) -> str:
     """Delete ways of ours: routes, nexthops and their routes with them, what refuses the rest."""
     node = _some(cluster, random)
-    routes = json.loads(run("ip", "-n", node.name, "-j", "route", "show", "proto", "156"))
-    ours = [f"route del {one['dst']}" for one in routes if "nhid" in one]
+    routes = run("ip", "-n", node.name, "route", "show", "proto", "156").splitlines()
+    ours = [f"route del {one.split()[0]}" for one in routes if "nhid" in one]
     lines = random.choice(
         [ours, ours[:1], ["nexthop flush proto 156"], ["route del unreachable 10.244.0.0/16"]]
     )
