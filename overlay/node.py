@@ -299,15 +299,24 @@ class OverlayNode:
             self._writer.reconnect()
         if is_other_record and tenancy.is_leased:
             self._writer.publish(tenancy.own)
+        self._set_boundaries()
         if is_other_place:
             self._move_in()
 
+    def _set_boundaries(self) -> None:
+        """Have the guard follow the configuration: it may have changed where the place has not."""
+        standing, conf, guarding = self.tenancy.standing, self.tenancy.conf, self._peers.programmer.guarding
+        if standing is not None and conf is not None:
+            wanted = boundaries(conf, self.settings, standing.place)
+            if wanted != guarding.boundaries:
+                guarding.boundaries = wanted
+                self._timers.set("full", 0.0)
+
     def _move_in(self) -> None:
         """Have everything follow the place where the node stands now."""
-        standing, conf = self.tenancy.standing, self.tenancy.conf
-        assert standing is not None and conf is not None
+        standing = self.tenancy.standing
+        assert standing is not None
         self._peers.set_place(standing.place)
-        self._peers.programmer.guarding.boundaries = boundaries(conf, self.settings, standing.place)
         publics = {version: one.address for version, one in standing.place.uplinks.items()}
         tunnels = {one.version: one.address for one in standing.record.subnets}
         failed = self._peers.heartbeats.listen(

@@ -82,8 +82,7 @@ class KubernetesRegistry:
         def decide(node: Node) -> NodeRecord:
             subnets = self._subnets(node, config)
             self._refuse_others(node, wanted.subnets, subnets)
-            before = node.record(self._prefix)
-            return replace(with_known_macs(wanted, before, self._node), subnets=subnets)
+            return replace(with_known_macs(wanted, self._before(node), self._node), subnets=subnets)
 
         absent = f"there is no Node {self._node}: does the kubelet run, and is that the name it registers?"
         return self._write(decide, NoLease(absent))
@@ -128,6 +127,13 @@ class KubernetesRegistry:
     def close(self) -> None:
         """Give connections back."""
         self._client.close()
+
+    def _before(self, node: Node) -> NodeRecord | None:
+        """Return what the Node said before; what nobody can read is written over."""
+        try:
+            return node.record(self._prefix)
+        except BadRecord:
+            return None
 
     def _gone(self, record: NodeRecord) -> Stolen:
         names = _names(record.subnets)

@@ -83,7 +83,8 @@ class Programmer:
         seen = look(self._socket, tunnels)
         self.numbers.learn(seen.entries)
         self._plan_all(admission)
-        changes = self.guarding.reconcile()
+        # Who may speak is not known before the first snapshot: a guard without peers would cut running flows.
+        changes = self.guarding.reconcile() if self.may_delete or admission.admitted else 0
         found = difference(self.wanted, seen, may_delete=self.may_delete)
         self.troubles.clear()
         self._stream(found.added, found.removed, now)

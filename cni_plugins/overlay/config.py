@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
+from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
 from cni_spec.config import NetworkConfig
 from cni_spec.json_input import JsonObject
@@ -27,7 +27,9 @@ def look(section: JsonObject, key: str) -> object:
 
 
 def _parse_path(text: object) -> Path:
-    if not isinstance(text, str) or not (text.startswith("/") or text == "") or "\0" in text:
+    if isinstance(text, Path):
+        return text
+    if not isinstance(text, str) or not text.startswith("/") or "\0" in text:
         raise ValueError("expected an absolute path")
     return Path(text)
 
@@ -50,6 +52,12 @@ class OverlayConfig(NetworkConfig):
     delegate: JsonObject = Field({})
     runtime_config: JsonObject = Field({}, alias="runtimeConfig")
     wait_timeout: Annotated[float, Field(ge=0, le=60)] = Field(10, alias="waitTimeout")  # s, for the lease
+
+    @field_validator("subnet_file", "data_dir", mode="before")
+    @classmethod
+    def _is_given(cls, text: object, info: ValidationInfo) -> object:
+        """Take "" for a key that is not given, as Go writes one."""
+        return cls.model_fields[str(info.field_name)].default if text == "" else text
 
     @field_validator("delegate")
     @classmethod

@@ -106,7 +106,7 @@ def _read(path: Path, *, is_flannels: bool) -> Record | None:
     try:
         body: JsonObject | None = decode_object(path.read_bytes(), str(path))
         require_plugin_name(look(body or {}, "type"), str(path))
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except CniError:
         body = None

@@ -1,14 +1,10 @@
-"""overlay: pods on this node's subnets; flannel's configurations, files and pods are understood."""
+"""overlay: pods get addresses, MTU and routes of the node's lease, as soon as there is one."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,83 +15,24 @@ from cni_plugins.registry import load_plugin
 from cni_plugins.skeleton import answer
 from linuxnet.kernel import Kernel
 from linuxnet.op import Op
-from tests.calls import REFERENCE_PLUGINS, Container, Json, Plugins, dump, ip_json, run
-from tests.ways import FOLDER
-
-MakeContainer = Callable[..., Container]
-
-GOLDEN = Path("/work/shared/golden/flannel/i_cni_plugin")
-SUBNET_FILE = Path("/run/flannel/subnet.env")
-DATA_DIR = Path("/var/lib/cni/flannel")
-SUBNET_ENV = """FLANNEL_NETWORK=10.244.0.0/16
-FLANNEL_SUBNET=10.244.51.1/24
-FLANNEL_MTU=1450
-FLANNEL_IPMASQ=true
-"""
-DUAL_STACK = SUBNET_ENV + "FLANNEL_IPV6_NETWORK=fd00:244::/48\nFLANNEL_IPV6_SUBNET=fd00:244:0:51::1/64\n"
-CONFIG: Json = {
-    "cniVersion": "1.1.0",
-    "name": "cbr0",
-    "type": "overlay",
-    "waitTimeout": 0,
-    "delegate": {"hairpinMode": True, "isDefaultGateway": True},
-}
-PTP = CONFIG | {"delegate": {"type": "ptp", "isDefaultGateway": True}}
-FLANNELS_STATE: Json = {  # what flannel v1.9.1-flannel1 wrote for the same, recorded
-    "cniVersion": "1.0.0", "hairpinMode": True, "ipMasq": False, "isDefaultGateway": True, "isGateway": True,
-    "ipam": {"ranges": [[{"subnet": "10.244.51.0/24"}]], "routes": [{"dst": "10.244.0.0/16"}],
-             "type": "host-local"},
-    "mtu": 1450, "name": "cbr0", "type": "bridge",
-}  # fmt: skip
-needs_reference = pytest.mark.skipif(
-    not (REFERENCE_PLUGINS / "bridge").exists(), reason="containernetworking-plugins is missing"
+from tests.calls import Json, Plugins, dump, ip_json
+from tests.overlay_world import (
+    CONFIG,
+    DUAL_STACK,
+    PTP,
+    SUBNET_ENV,
+    SUBNET_FILE,
+    MakeContainer,
+    addresses,
+    lease,
+    links,
+    plugins,
+    reaches,
+    state_of,
+    write_lease,
 )
 
-
-@pytest.fixture
-def plugins(tmp_path: Path) -> Plugins:
-    """Return plugins whose delegates and IPAM are ours."""
-    for name in ("bridge", "ptp", "host-local"):
-        (tmp_path / name).write_text("#!/bin/false\n# podwire plugin\n")
-    return Plugins(path=str(tmp_path))
-
-
-@pytest.fixture(autouse=True)
-def lease(host: None) -> None:
-    """Give the node a lease."""
-    write_lease()
-
-
-def write_lease(text: str = SUBNET_ENV) -> None:
-    SUBNET_FILE.parent.mkdir(exist_ok=True)
-    draft = SUBNET_FILE.with_name("draft")
-    draft.write_text(text)
-    draft.replace(SUBNET_FILE)
-
-
-def state_of(one: Container) -> Path:
-    return DATA_DIR / f"{one.name}:{one.ifname}"
-
-
-def addresses(result: Json) -> list[str]:
-    return [ip["address"] for ip in result["ips"]]
-
-
-def reaches(one: Container, address: str) -> bool:
-    """Tell whether an echo comes back: the machine may be too busy for the first second's."""
-    return any(one.pings(address) for _ in range(5))
-
-
-def reserved(network: str = "cbr0") -> list[str]:
-    folder = Path("/var/lib/cni/networks", network)
-    return sorted(path.name for path in folder.iterdir() if path.name[0].isdigit()) if folder.is_dir() else []
-
-
-def links() -> list[str]:
-    return sorted(link["ifname"] for link in ip_json("link") if link["ifname"] != "lo")
-
-
-# ---- ADD
+__all__ = ["lease", "plugins"]
 
 
 def test_a_pod_gets_address_mtu_and_routes_of_the_lease(container: MakeContainer, plugins: Plugins) -> None:
@@ -217,6 +154,17 @@ def test_a_delegate_that_cannot_be_is_refused(
     error = plugins.fails("ADD", CONFIG | {"delegate": delegate}, one)
     assert error["code"] == 7 and said in error["msg"], error
     assert dump() == before
+
+
+@pytest.mark.parametrize("key", ["dataDir", "subnetFile"])
+def test_a_path_is_absolute_and_an_empty_one_is_not_given(
+    container: MakeContainer, plugins: Plugins, key: str
+) -> None:
+    one = container("one")
+    error = plugins.fails("ADD", CONFIG | {key: "here"}, one)
+    assert error["code"] == 7 and f"{key}: expected an absolute path" in error["msg"]
+    plugins.add(CONFIG | {key: ""}, one)
+    assert state_of(one).exists()
 
 
 def test_a_second_add_leaves_the_first_alone(container: MakeContainer, plugins: Plugins) -> None:
@@ -348,295 +296,3 @@ def test_a_broken_lease_is_named_with_its_line(
     assert error["code"] == 7 and said in error["msg"] and str(SUBNET_FILE) in error["msg"]
     status = plugins.fails("STATUS", CONFIG, None)
     assert status["code"] == 50 and said in status["msg"]
-
-
-# ---- DEL
-
-
-@pytest.mark.parametrize("config", [CONFIG, PTP], ids=["bridge", "ptp"])
-def test_del_twice_without_lease_and_namespace_leaves_nothing(
-    container: MakeContainer, plugins: Plugins, config: Json
-) -> None:
-    one, two = container("one"), container("two")
-    plugins.add(config, two)
-    before = {line for line in dump() if "last_reserved" not in line}
-    plugins.add(config, one)
-    SUBNET_FILE.unlink()
-    plugins.delete(config, one, netns="")
-    plugins.delete(config, one, netns="/run/netns/gone")
-    assert {line for line in dump() if "last_reserved" not in line} == before
-    assert not state_of(one).exists() and reserved() == ["10.244.51.2"]
-
-
-def test_del_goes_by_the_configuration_of_the_add(container: MakeContainer, plugins: Plugins) -> None:
-    one = container("one")
-    store = {"ipam": {"dataDir": "/var/lib/cni/elsewhere"}}
-    plugins.add(CONFIG | store, one)
-    assert list(Path("/var/lib/cni/elsewhere/cbr0").glob("10.*"))
-    plugins.delete(PTP, one)
-    assert not list(Path("/var/lib/cni/elsewhere/cbr0").glob("10.*")) and links() == ["cni0"]
-
-
-def test_two_interfaces_of_one_container_do_not_share_a_file(
-    container: MakeContainer, plugins: Plugins
-) -> None:
-    first, second = container("one"), Container("one", "net1")
-    plugins.add(CONFIG, first)
-    plugins.add(CONFIG | {"delegate": {"type": "ptp"}}, second)
-    assert sorted(path.name for path in DATA_DIR.iterdir()) == ["one:eth0", "one:net1"]
-    plugins.delete(CONFIG, first)
-    assert [path.name for path in DATA_DIR.iterdir()] == ["one:net1"]
-    plugins.delete(CONFIG, second)
-    assert list(DATA_DIR.iterdir()) == [] and reserved() == []
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"type": "../x"}', None])
-def test_del_without_a_usable_file_still_removes_everything(
-    container: MakeContainer, plugins: Plugins, content: bytes | None
-) -> None:
-    one = container("one")
-    plugins.add(CONFIG, one)
-    if content is None:
-        state_of(one).unlink()
-    else:
-        state_of(one).write_bytes(content)
-    plugins.delete(CONFIG, one)
-    assert (links(), reserved(), list(DATA_DIR.iterdir())) == (["cni0"], [], [])
-
-
-def test_del_of_what_never_was_needs_no_delegate(container: MakeContainer, tmp_path: Path) -> None:
-    before = dump()
-    (tmp_path / "none").mkdir()
-    Plugins(path=str(tmp_path / "none")).delete(CONFIG, Container("one"), netns="")
-    assert dump() == before
-
-
-# ---- CHECK
-
-
-@pytest.mark.parametrize("config", [CONFIG, PTP], ids=["bridge", "ptp"])
-def test_check_passes_and_sees_what_is_gone(container: MakeContainer, plugins: Plugins, config: Json) -> None:
-    one = container("one")
-    result = plugins.add(config, one)
-    assert plugins.check(config, one, result) == ""
-    one.run("ip", "route", "del", "10.244.0.0/16")
-    assert "10.244.0.0/16" in plugins.check(config, one, result)
-
-
-def test_check_sees_that_a_reservation_or_the_file_is_gone(
-    container: MakeContainer, plugins: Plugins
-) -> None:
-    one = container("one")
-    result = plugins.add(CONFIG, one)
-    Path("/var/lib/cni/networks/cbr0/10.244.51.2").unlink()
-    assert "no address is reserved for one eth0" in plugins.check(CONFIG, one, result)
-    state_of(one).unlink()
-    assert "one:eth0 is missing" in plugins.check(CONFIG, one, result)
-
-
-# ---- STATUS and GC
-
-
-def test_status_is_the_leases_and_the_delegates(container: MakeContainer, plugins: Plugins) -> None:
-    assert plugins.ask("STATUS", CONFIG, None).status == 0
-    write_lease(SUBNET_ENV.replace("51.1/24", "51.1/30"))
-    plugins.add(CONFIG, container("one"))
-    assert "no IP addresses available" in plugins.fails("STATUS", CONFIG, None)["msg"]
-    SUBNET_FILE.unlink()
-    error = plugins.fails("STATUS", CONFIG, None)
-    assert error["code"] == 50 and "no lease yet" in error["msg"]
-
-
-def test_gc_removes_what_is_not_listed_and_nothing_else(container: MakeContainer, plugins: Plugins) -> None:
-    one, two, other = container("one"), container("two"), Container("two", "net1")
-    result = plugins.add(CONFIG, one)
-    plugins.add(CONFIG, two)
-    plugins.add(CONFIG | {"name": "other", "delegate": {"bridge": "other0"}}, other)
-    DATA_DIR.joinpath("long-gone").write_text(json.dumps(FLANNELS_STATE))
-    DATA_DIR.joinpath("one").write_text(json.dumps(FLANNELS_STATE))
-    DATA_DIR.joinpath("broken").write_text("{")
-    SUBNET_FILE.unlink()
-    valid = {"cni.dev/valid-attachments": [{"containerID": "one", "ifname": "eth0"}]}
-    given = plugins.ask("GC", CONFIG | valid, None)
-    assert (given.status, given.stdout) == (0, "")
-    assert sorted(path.name for path in DATA_DIR.iterdir()) == ["broken", "one", "one:eth0", "two:net1"]
-    assert reserved() == ["10.244.51.2"] and reserved("other") == ["10.244.51.2"]
-    write_lease()
-    assert plugins.check(CONFIG, one, result) == ""
-
-
-def test_gc_goes_by_the_delegate_of_the_add(container: MakeContainer, plugins: Plugins) -> None:
-    plugins.add(PTP, container("one"))
-    given = plugins.ask("GC", CONFIG | {"cni.dev/valid-attachments": []}, None)
-    assert given.status == 0 and links() == [] and reserved() == [] and list(DATA_DIR.iterdir()) == []
-
-
-# ---- foreign delegates, by exec
-
-
-@needs_reference
-def test_foreign_delegates_do_the_work(container: MakeContainer) -> None:
-    plugins = Plugins()
-    config = CONFIG | {"cniVersion": "1.0.0"}
-    one, two = container("one"), container("two")
-    result = plugins.add(config, one)
-    plugins.add(config, two)
-    assert reaches(one, "10.244.51.3")
-    assert plugins.check(config, one, result) == ""
-    SUBNET_FILE.unlink()
-    for _ in range(2):
-        plugins.delete(config, one)
-    plugins.delete(config, two, netns="")
-    assert reserved() == [] and list(DATA_DIR.iterdir()) == []
-
-
-@needs_reference
-def test_a_foreign_delegate_that_fails_is_cleaned_up_after(container: MakeContainer) -> None:
-    plugins = Plugins()
-    config = CONFIG | {"cniVersion": "1.0.0", "delegate": {"bridge": "a-name-too-long-for-linux"}}
-    one = container("one")
-    before = {line for line in dump() if "/cbr0/l" not in line}
-    assert plugins.fails("ADD", config, one)["msg"]
-    assert not list(DATA_DIR.iterdir()) and reserved() == []
-    assert {line for line in dump() if "/cbr0/l" not in line} == before
-
-
-@pytest.mark.skipif(FOLDER not in os.environ, reason="there are executables of ours with --way only")
-def test_our_own_delegates_work_by_exec_too(container: MakeContainer) -> None:
-    variables = {"PODWIRE_EXEC_DELEGATES": "1", "PODWIRE_AGENT": "never"}
-    plugins = Plugins(path=os.environ[FOLDER], environment=variables)
-    one = container("one")
-    result = plugins.add(CONFIG, one)
-    assert reaches(one, "10.244.51.1")
-    assert plugins.check(CONFIG, one, result) == ""
-    assert plugins.ask("STATUS", CONFIG, None).status == 0
-    plugins.delete(CONFIG, one)
-    assert (links(), reserved(), list(DATA_DIR.iterdir())) == (["cni0"], [], [])
-
-
-# ---- a chain
-
-
-def test_a_host_port_behind_an_overlay_leads_into_the_pod(container: MakeContainer, plugins: Plugins) -> None:
-    ports = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
-    one, two = container("one"), container("two")
-    portmap = {"cniVersion": "1.1.0", "name": "cbr0", "type": "portmap", "runtimeConfig": ports}
-    result = plugins.add(CONFIG, one)
-    plugins.add(CONFIG, two)
-    plugins.add(portmap | {"prevResult": result}, one)
-    assert plugins.check(CONFIG, one, result) == "" == plugins.check(portmap, one, result)
-    server = (
-        'import socket; s = socket.create_server(("", 80)); print(flush=True); s.accept()[0].sendall(b"pod")'
-    )
-    client = 'import socket; print(socket.create_connection(("10.244.51.1", 8080), 5).recv(9))'
-    inside = ["ip", "netns", "exec", "one", sys.executable, "-c", server]
-    with subprocess.Popen(inside, stdout=subprocess.PIPE) as serving:
-        assert serving.stdout and serving.stdout.readline()
-        assert "pod" in two.run(sys.executable, "-c", client)
-    plugins.delete(portmap, one)
-    plugins.delete(CONFIG, one)
-    assert not [line for line in dump() if "8080" in line]
-
-
-# ---- flannel's own
-
-
-def _recorded(name: str, otherwise: Json) -> Json:
-    """Return what a real flannel left, or our own copy where the recordings are not at hand."""
-    file = GOLDEN / name
-    found: Json = json.loads(file.read_text()) if file.exists() else otherwise
-    return found
-
-
-@pytest.mark.parametrize("kind", ["flannel", "overlay"])
-def test_the_delegate_is_configured_as_flannel_does_it(
-    container: MakeContainer, plugins: Plugins, kind: str
-) -> None:
-    conf = _recorded("conf.json", {"name": "cbr0", "cniVersion": "1.0.0", "delegate": CONFIG["delegate"]})
-    one = container("abc123")
-    plugins.add(conf | {"type": kind}, one)
-    kept = json.loads(state_of(one).read_text())
-    assert kept.pop("severalGateways") is True  # ours: gateways of other blocks may stay
-    assert kept == _recorded("state_flannel_abc123.json", FLANNELS_STATE)
-
-
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason="flannel's recordings are not at hand")
-def test_the_result_and_the_pod_are_what_flannel_made(container: MakeContainer, plugins: Plugins) -> None:
-    SUBNET_FILE.write_text((GOLDEN / "n1.subnet.env").read_text())
-    conf = json.loads((GOLDEN / "conf.json").read_text())
-    one = container("abc123")
-    result, theirs = plugins.add(conf, one), json.loads((GOLDEN / "add.result.json").read_text())
-    for key in ("cniVersion", "ips", "routes"):
-        assert result[key] == theirs[key], key
-    ours = [(i["name"], "sandbox" in i) for i in result["interfaces"]]
-    assert [name for name, _ in ours][::2] == ["cni0", "eth0"]
-    assert [inside for _, inside in ours] == ["sandbox" in i for i in theirs["interfaces"]]
-
-    def routes(seen: list[Json]) -> set[tuple[object, ...]]:
-        return {tuple(route.get(key) for key in ("dst", "gateway", "dev", "prefsrc")) for route in seen}
-
-    recorded = json.loads((GOLDEN / "pod.route.json").read_text())
-    assert routes(ip_json("-n", "abc123", "route")) == routes(recorded)
-
-    def eth0(seen: list[Json]) -> list[object]:
-        (link,) = [one for one in seen if one["ifname"] == "eth0"]
-        four = [a for a in link["addr_info"] if a["family"] == "inet"]
-        return [link["mtu"], link["operstate"], [(a["local"], a["prefixlen"], a["broadcast"]) for a in four]]
-
-    recorded = json.loads((GOLDEN / "pod.addr.json").read_text())
-    assert eth0(ip_json("-n", "abc123", "addr")) == eth0(recorded)
-
-
-@needs_reference
-@pytest.mark.parametrize("kind", ["bridge", "ptp"])
-def test_a_pod_of_flannels_is_checked_and_removed(
-    container: MakeContainer, plugins: Plugins, kind: str
-) -> None:
-    config = CONFIG | {"cniVersion": "1.0.0", "type": "flannel"}
-    one = container("one")
-    state = FLANNELS_STATE | {"type": kind}
-    result = _as_flannel(state, one)
-    assert plugins.check(config, one, result) == ""
-    one.run("ip", "route", "del", "10.244.0.0/16")
-    assert "10.244.0.0/16" in plugins.check(config, one, result)
-    SUBNET_FILE.unlink()
-    plugins.delete(config, one)
-    plugins.delete(config, one)
-    assert [name for name in links() if name.startswith("veth")] == []
-    assert reserved() == [] and list(DATA_DIR.iterdir()) == []
-
-
-@needs_reference
-def test_check_of_a_pod_of_flannels_sees_that_it_left_the_bridge(
-    container: MakeContainer, plugins: Plugins
-) -> None:
-    one = container("one")
-    result = _as_flannel(FLANNELS_STATE, one)
-    (veth,) = [name for name in links() if name.startswith("veth")]
-    run(["ip", "link", "set", veth, "nomaster"])
-    assert f"{veth} is not attached to cni0" in plugins.check(CONFIG, one, result)
-
-
-@needs_reference
-def test_pods_of_flannels_and_ours_share_bridge_and_pool(container: MakeContainer, plugins: Plugins) -> None:
-    one, two = container("one"), container("two")
-    _as_flannel(FLANNELS_STATE, one)
-    assert addresses(plugins.add(CONFIG, two)) == ["10.244.51.3/24"]
-    assert reaches(one, "10.244.51.3")
-
-
-def _as_flannel(state: Json, one: Container) -> Json:
-    """Attach as flannel's plugin does: write its file, run the reference's plugin with its content."""
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
-    (DATA_DIR / one.name).write_text(json.dumps(state))
-    variables = {
-        "CNI_COMMAND": "ADD", "CNI_CONTAINERID": one.name, "CNI_IFNAME": one.ifname,
-        "CNI_NETNS": one.netns, "CNI_PATH": str(REFERENCE_PLUGINS), "PATH": os.environ["PATH"],
-    }  # fmt: skip
-    done = subprocess.run(
-        [REFERENCE_PLUGINS / state["type"]], input=json.dumps(state).encode(), env=variables,
-        capture_output=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    result: Json = json.loads(done.stdout)
-    return result

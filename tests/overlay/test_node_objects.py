@@ -22,6 +22,7 @@ from overlay.flannel_form import ANNOTATION_PREFIX, OUR_ANNOTATION
 from overlay.net_conf_file import NetConfFile
 from overlay.node_following import NodeObjectsFollower
 from overlay.node_objects import KubernetesRegistry
+from overlay.offers import vtep_mac
 from overlay.record import Mode, NodeRecord, Offer
 from overlay.registry import Changed, Nodes, Refused, Registry
 from overlay.subnet import parse_subnet
@@ -177,6 +178,32 @@ def test_a_node_without_any_annotation_works(api: ApiServer, net_conf: Path) -> 
 
     assert (record.key, record.node, record.subnets) == ("node-1", "node-1", (parse_subnet("10.244.1.0/24"),))
     assert registry_of(api, net_conf).nodes() == Nodes((record,))
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [{"backend_type": "wireguard"}, {"backend_type": "vxlan", "backend_data": "{"}],
+    ids=["a backend of flannel's that we have not", "no JSON"],
+)
+def test_what_nobody_can_read_is_written_over(
+    api: ApiServer, net_conf: Path, annotations: dict[str, str]
+) -> None:
+    make_node(
+        api, "node-1", "10.244.1.0/24", kube_subnet_manager="true", public_ip="192.0.2.7", **annotations
+    )
+
+    record = registry_of(api, net_conf).acquire(wanted())
+
+    assert record.offers[0].mac4 == MAC4
+    assert registry_of(api, net_conf).nodes() == Nodes((record,))
+
+
+def test_a_mac_made_of_the_name_gives_way_to_the_one_that_peers_know(api: ApiServer, net_conf: Path) -> None:
+    make_flannels(api, "node-1", "10.244.1.0/24", mac=MAC6)
+
+    record = registry_of(api, net_conf).acquire(wanted(mac=vtep_mac("node-1", 4)))
+
+    assert record.offers[0].mac4 == MAC6
 
 
 def test_two_families_are_written_as_flannel_names_them(api: ApiServer, net_conf: Path) -> None:

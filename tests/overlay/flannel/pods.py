@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -49,11 +50,13 @@ class Flow:
     """Pings every five milliseconds and a TCP stream of numbers, until it is ended."""
 
     def __init__(self, here: Pod, there: Pod) -> None:
-        ping = ["ip", "netns", "exec", here.name, "ping", "-i", "0.005", "-W", "1", there.address]
+        self._heard: list[int] = []  # sequence numbers of answers
+        self._is_heard = threading.Event()
+        ping = ["ip", "netns", "exec", here.name, "ping", "-i", "0.005", there.address]
         self._ping = subprocess.Popen(ping, stdout=subprocess.PIPE, text=True)
-        assert self._ping.stdout
-        assert "PING" in self._ping.stdout.readline()
-        assert "bytes from" in self._ping.stdout.readline(), "no way between the pods"
+        self._hearer = threading.Thread(target=self._hear)
+        self._hearer.start()
+        assert self._is_heard.wait(5), "no way between the pods"
         self._listener = there.socket()
         self._listener.bind((there.address, PORT))
         self._listener.listen()
@@ -70,18 +73,16 @@ class Flow:
 
     def end(self) -> tuple[int, int, int]:
         """End it; return the pings lost, the segments sent again, and the numbers that did not arrive."""
-        self._ping.send_signal(2)
-        said = self._ping.communicate(timeout=5)[0]
-        counted = re.search(r"(\d+) packets transmitted, (\d+) received", said)
-        assert counted, said
+        self._ping.send_signal(signal.SIGINT)
+        self._hearer.join()
         self._stopped.set()
         self._threads[0].join()
         info = self._out.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
         again = struct.unpack_from("I", info, TCP_INFO_TOTAL_RETRANS)[0]
         self._out.shutdown(socket.SHUT_WR)
         self._threads[1].join(2)  # the rest may never come
-        # One ping may be on its way when it is ended.
-        return max(0, int(counted[1]) - int(counted[2]) - 1), again, self._sent - self._received
+        lost = set(range(self._heard[0], max(self._heard))) - set(self._heard)
+        return len(lost), again, self._sent - self._received
 
     def __enter__(self) -> Flow:
         return self
@@ -90,6 +91,7 @@ class Flow:
         self._stopped.set()
         self._ping.kill()
         self._ping.wait()
+        self._hearer.join()
         for one in (self._out, self._in):
             with contextlib.suppress(OSError):  # ended already
                 one.shutdown(socket.SHUT_RDWR)
@@ -97,6 +99,14 @@ class Flow:
             thread.join()
         for one in (self._in, self._out, self._listener):
             one.close()
+
+    def _hear(self) -> None:
+        assert self._ping.stdout
+        with self._ping.stdout as lines:
+            for line in lines:
+                if found := re.search(r"icmp_seq=(\d+) ttl", line):
+                    self._heard.append(int(found[1]))
+                    self._is_heard.set()
 
     def _send(self) -> None:
         with contextlib.suppress(OSError):  # what has not arrived is counted

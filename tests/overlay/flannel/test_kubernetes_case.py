@@ -19,7 +19,7 @@ from tests.overlay.flannel.underlay import WIRE, Underlay
 CASE = recording("e_kube_v4")
 BARE = recording("e0_kube_node_without_annotations")
 DUAL = Recording(OWN / "dual")
-Run = Callable[[str], Running]
+Run = Callable[[int, str], Running]
 FLANNELS = "flannel.alpha.coreos.com/"
 KUBECONFIG = """
 apiVersion: v1
@@ -39,14 +39,14 @@ def api(underlay: Underlay) -> Iterator[ApiServer]:
 
 
 @pytest.fixture
-def run_second(api: ApiServer, start: Start, tmp_path: Path) -> Run:
-    """Give a function that starts podwire on n2 with a configuration."""
+def run_podwire(api: ApiServer, start: Start, tmp_path: Path) -> Run:
+    """Give a function that starts podwire on a node, by its number, with a configuration."""
     kubeconfig, net_conf = tmp_path / "kubeconfig", tmp_path / "net-conf.json"
     kubeconfig.write_text(KUBECONFIG.format(url=api.url))
 
-    def run(conf: str) -> Running:
+    def run(number: int, conf: str) -> Running:
         net_conf.write_text(conf)
-        return start(2, f"kubernetes:{kubeconfig}", net_conf=str(net_conf))
+        return start(number, f"kubernetes:{kubeconfig}", net_conf=str(net_conf))
 
     return run
 
@@ -72,14 +72,14 @@ def make_dual_node(api: ApiServer, number: int) -> None:
 
 
 @pytest.mark.parametrize("step", ["before", "after_n1", "after_n2"])
-def test_the_second_node_has_what_flannels_had(api: ApiServer, run_second: Run, step: str) -> None:
+def test_the_second_node_has_what_flannels_had(api: ApiServer, run_podwire: Run, step: str) -> None:
     """`before`, `after_n1`: a fresh Node; `after_n2`: one that was flannel's, with its MAC."""
     CASE.need()
     api.objects.create(CASE.json("node-1.after_n2.json"))
     api.objects.create(CASE.json(f"node-2.{step}.json"))
     expected = improved(recorded(CASE, "n2"), *CASE.networks)
 
-    node = run_second(CASE.text("net-conf.json"))
+    node = run_podwire(2, CASE.text("net-conf.json"))
     node.wait_ready()
 
     if step != "after_n2":
@@ -95,21 +95,20 @@ def test_the_second_node_has_what_flannels_had(api: ApiServer, run_second: Run, 
     assert node.subnet_env.read_text() == CASE.text("n2.subnet.env")
 
 
-def test_a_node_that_stops_stays_and_one_that_is_deleted_goes(api: ApiServer, run_second: Run) -> None:
+def test_a_node_that_stops_stays_and_one_that_is_deleted_goes(api: ApiServer, run_podwire: Run) -> None:
+    """As flannel's first node saw it: a daemon that stops changes nothing of its Node."""
     CASE.need()
-    api.objects.create(CASE.json("node-1.after_n2.json"))
-    api.objects.create(CASE.json("node-2.after_n2.json"))
-    node = run_second(CASE.text("net-conf.json"))
-    node.wait_ready()
-    whole = improved(recorded(CASE, "n2"), *CASE.networks)
-    node.see(whole)
+    for number in (1, 2):
+        api.objects.create(CASE.json(f"node-{number}.n2_stopped.json"))
+    node = run_podwire(1, CASE.text("net-conf.json"))
+    node.see(improved(recorded(CASE, "n1_n2_stopped"), *CASE.networks))
 
-    api.objects.delete("node-1")
+    api.objects.delete("node-2")
 
-    node.see(improved(recorded(CASE, "n2").without_peers(), *CASE.networks))
+    node.see(improved(recorded(CASE, "n1_node2_deleted"), *CASE.networks))
 
 
-def test_a_node_without_annotations_gets_its_own(api: ApiServer, run_second: Run) -> None:
+def test_a_node_without_annotations_gets_its_own(api: ApiServer, run_podwire: Run) -> None:
     """flanneld panics: "assignment to entry in nil map"."""
     BARE.need()
     created = BARE.json("node-1.created.json")
@@ -117,7 +116,7 @@ def test_a_node_without_annotations_gets_its_own(api: ApiServer, run_second: Run
     created["metadata"]["name"] = "node-2"
     api.objects.create(created | {"spec": {"podCIDR": "10.244.2.0/24", "podCIDRs": ["10.244.2.0/24"]}})
 
-    node = run_second(BARE.text("net-conf.json"))
+    node = run_podwire(2, BARE.text("net-conf.json"))
     node.wait_ready()
 
     assert flannels(api.objects.nodes["node-2"])[f"{FLANNELS}public-ip"] == "192.168.77.2"
@@ -131,12 +130,12 @@ def test_a_node_without_annotations_gets_its_own(api: ApiServer, run_second: Run
     ],
 )
 def test_a_change_of_one_family_alone_reaches_the_kernel(
-    api: ApiServer, run_second: Run, annotation: str, value: str, dev: str, dst: str
+    api: ApiServer, run_podwire: Run, annotation: str, value: str, dev: str, dst: str
 ) -> None:
     """flanneld ignores it, and keeps the old address until both have changed."""
     make_dual_node(api, 1)
     make_dual_node(api, 2)
-    node = run_second(DUAL.text("net-conf.json"))
+    node = run_podwire(2, DUAL.text("net-conf.json"))
     expected = improved(recorded(DUAL, "n2"), *DUAL.networks)
     node.see(expected)
 
