@@ -119,6 +119,8 @@ class Reader:
         self._open, self._inbox = open_registry, inbox
         self._pauses = _Pauses(random)
         self._stopped = Event()
+        self._elsewhere = Event()
+        self._is_conf_due = False
         self._follower: NodeFollower | None = None
         self._thread = Thread(target=self._run, name="overlay-reader", daemon=True)
 
@@ -133,20 +135,32 @@ class Reader:
             self._follower.close()
         self._thread.join(WAIT + 1)
 
+    def reconnect(self) -> None:
+        """Leave connections from an address that has gone: nobody would tell that they are dead."""
+        self._elsewhere.set()
+        if (follower := self._follower) is not None:  # which may have to end a question first
+            Thread(target=follower.close, name="overlay-reader-end", daemon=True).start()
+
     def _run(self) -> None:
         registry: Registry | None = None
         while not self._stopped.is_set():
+            if self._elsewhere.is_set():
+                self._elsewhere.clear()
+                self._follower = None
             try:
                 if registry is None:
                     registry = self._open()
                     self._tell_configuration(registry)
                 self._follow(registry)
             except (StoreUnavailable, StoreRefused) as error:
+                if self._elsewhere.is_set():
+                    continue
                 self._trouble("RegistryLost", f"{error}; traffic goes on, changes wait")
             except NotConfigured as error:
                 self._trouble("NotConfigured", str(error))
                 registry = None
-            self._stopped.wait(self._pauses.next())
+            if not self._elsewhere.is_set():
+                self._stopped.wait(self._pauses.next())
 
     def _tell_configuration(self, registry: Registry) -> None:
         self._inbox.put(registry.net_conf())
@@ -156,16 +170,17 @@ class Reader:
         """Read until something breaks."""
         if self._follower is None:
             self._follower = registry.follow()
-        while not self._stopped.is_set():
+        while not self._stopped.is_set() and not self._elsewhere.is_set():
+            if self._is_conf_due:
+                self._tell_configuration(registry)
+                self._is_conf_due = False
             found = self._follower.next(WAIT)
             self._pauses.reset()
             self._inbox.put(Trouble("RegistryLost", ""))
-            if isinstance(found, Nodes):
-                self._tell_configuration(registry)
+            # Remembered, since it may not be readable just now, and is not told of again.
+            self._is_conf_due = isinstance(found, Nodes) or (isinstance(found, Changed) and found.net_conf)
             if found is not None:
                 self._inbox.put(found)
-            if isinstance(found, Changed) and found.net_conf:
-                self._tell_configuration(registry)
 
     def _trouble(self, name: str, message: str) -> None:
         if not self._stopped.is_set():
@@ -184,6 +199,7 @@ class Writer:
         self._publish: NodeRecord | None = None
         self._grow: set[int] = set()
         self._own: NodeRecord | None = None
+        self._elsewhere = Event()
         self._thread = Thread(target=self._run, name="overlay-writer", daemon=True)
 
     def start(self) -> None:
@@ -196,6 +212,10 @@ class Writer:
             self._is_stopped = True
             self._wake.notify()
         self._thread.join(WAIT + 1)
+
+    def reconnect(self) -> None:
+        """Leave connections from an address that has gone before the next question."""
+        self._elsewhere.set()
 
     def claim(self, wanted: NodeRecord, previous: Sequence[str]) -> None:
         """Have a lease made or taken up; the newest wish counts."""
@@ -222,6 +242,9 @@ class Writer:
             pause = 0.0
             try:
                 registry = registry or self._open()
+                if self._elsewhere.is_set():
+                    self._elsewhere.clear()
+                    registry.close()  # a later question makes another connection
                 self._work(registry)
                 if self._own is not None and time.monotonic() >= beat_at:
                     beat_at = time.monotonic() + self._keep_alive(registry, self._own)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from linuxnet.errors import KernelError
 from linuxnet.tunnel_guard import UNEVEN, Admitted, Boundaries, Grain, TunnelGuard, peer, source
 from overlay.record import NodeRecord
+from overlay.subnet import Subnet
 from overlay.ways import pack
 
 
@@ -21,6 +22,7 @@ class Guarding:
 
     guard: TunnelGuard = field(default_factory=TunnelGuard)
     boundaries: Boundaries | None = None
+    own: tuple[Subnet, ...] = ()  # this node's; others' will be like them
     _grain: Grain = UNEVEN
     _is_settled: bool = False  # the grain was chosen; before that elements are not counted, but once for all
     _is_fresh: bool = False  # the sets were just made, and hold nothing that is stale
@@ -69,7 +71,7 @@ class Guarding:
         added, self._added = {one for one in self._added if one in self._uses}, set()
         if self.boundaries is None:
             return
-        if Grain.of(*map(_lengths_of, self._lengths.values())) != self._loaded[1]:
+        if self._wanted_grain() != self._loaded[1]:
             self._settle_grain()
             self._load_all()
             return
@@ -100,13 +102,23 @@ class Guarding:
 
     def _settle_grain(self) -> None:
         """Choose the table's grain; another one means other elements."""
-        grain = Grain.of(*map(_lengths_of, self._lengths.values()))
+        grain = self._wanted_grain()
         if grain == self._grain and self._is_settled:
             return
         self._grain, self._is_settled = grain, True
         self._uses.clear()
         for key, record in self._records.items():
             self._count(key, record)
+
+    def _wanted_grain(self) -> Grain:
+        """Return the grain of the others' subnets; where none are known yet, that of our own.
+
+        So an agent that begins without a snapshot leaves the table of before in place, with all nodes in it.
+        """
+        lengths = {version: _lengths_of(counted) for version, counted in self._lengths.items()}
+        for version, known in lengths.items():
+            known += [] if known else [one.length for one in self.own if one.version == version]
+        return Grain.of(lengths[4], lengths[6])
 
     def _count(self, key: str, record: NodeRecord) -> None:
         elements = tuple(dict.fromkeys(self._elements_of(record)))

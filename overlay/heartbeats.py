@@ -51,6 +51,7 @@ class Peer:
     seen_at: float = 0.0
     is_verified: bool = False
     trials: int = 0
+    size_at: float = 0.0  # when its size is asked next
 
     @property
     def is_silent(self) -> bool:
@@ -101,10 +102,10 @@ class Heartbeats:
         if peer is None or peer.address != address:
             peer = Peer(address, PathSearch(full, LEAST[target[1]]), public)
             self.peers[target] = peer
-            self._push(now + self.random.uniform(0, min(1.0, len(self.peers) / PER_SECOND)), target, "mtu")
+            self._plan_size(target, now + self.random.uniform(0, min(1.0, len(self.peers) / PER_SECOND)))
         if peer.search.full != full:
             peer.search.resize(full)
-            self._push(now, target, "mtu")
+            self._plan_size(target, now)
         if peer.public != public:
             peer.public, peer.is_verified, peer.trials = public, False, 0
         if public and not peer.is_verified:
@@ -136,8 +137,10 @@ class Heartbeats:
         for _ in range(PER_SECOND):
             if not self._due or self._due[0][0] > now:
                 break
-            _, key, version, what = heapq.heappop(self._due)
-            self._ask_due((key, version), what, now)
+            at, key, version, what = heapq.heappop(self._due)
+            peer = self.peers.get((key, version))
+            if peer is not None and (what != "mtu" or at == peer.size_at):  # else it was planned anew
+                self._ask_due((key, version), what, now)
 
     def read(self, version: int, now: float, *, is_trial: bool = False) -> None:
         """Take what has arrived on a family's socket."""
@@ -170,7 +173,7 @@ class Heartbeats:
         for target in self.peers:
             if target[0] in keys:
                 self._ask(target, SMALL, now)
-                self._push(now, target, "mtu")
+                self._plan_size(target, now)
 
     def _ask_sample(self, now: float) -> None:
         for version in sorted(self.sockets):
@@ -191,7 +194,7 @@ class Heartbeats:
         if not peer.search.is_searching:
             self._ask(target, SMALL, now)  # tells a small path from none
             self._ask(target, peer.search.begin(), now)
-            self._push(now + self.mtu_interval * self.random.uniform(0.9, 1.1), target, "mtu")
+        self._plan_size(target, now + self.mtu_interval * self.random.uniform(0.9, 1.1))
 
     def _ask(self, target: Target, size: int, now: float, *, is_direct: bool = False) -> None:
         peer, version = self.peers.get(target), target[1]
@@ -237,7 +240,7 @@ class Heartbeats:
                 self.changed(question.target)
                 self._push(now + self.interval, question.target, "trial")
             return
-        small_works = now - peer.seen_at < 4 * TIMEOUT
+        small_works = peer.seen_at >= question.sent_at  # a small one goes out with each large one
         if question.size == peer.search.size and peer.search.unanswered(small_works=small_works):
             self.changed(question.target)
         if peer.search.is_searching:
@@ -247,6 +250,11 @@ class Heartbeats:
     def _ask_size(self, target: Target, peer: Peer, now: float) -> None:
         if peer.search.size is not None:
             self._ask(target, peer.search.size, now)
+
+    def _plan_size(self, target: Target, at: float) -> None:
+        """Have the size of a path asked at a moment, and not at the one that was planned before."""
+        self.peers[target].size_at = at
+        self._push(at, target, "mtu")
 
     def _push(self, at: float, target: Target, what: str) -> None:
         heapq.heappush(self._due, (at, *target, what))

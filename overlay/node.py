@@ -292,7 +292,11 @@ class OverlayNode:
             self._writer.claim(record, tenancy.remembered())
         if tenancy.own is None:
             return
+        before = tenancy.own
         is_other_place, is_other_record = tenancy.settle(self._netlink, record, uplinks)
+        if before is not None and (before.public4, before.public6) != (record.public4, record.public6):
+            self._reader.reconnect()
+            self._writer.reconnect()
         if is_other_record and tenancy.is_leased:
             self._writer.publish(tenancy.own)
         self._set_boundaries()

@@ -118,6 +118,7 @@ class Programmer:
         self._owners.clear()
         self._entries.clear()
         self.guarding.reset()
+        self.guarding.own = self.place.subnets
         for key, record in admission.admitted.items():
             self._plan(key, record)
 

@@ -125,3 +125,7 @@ def test_keys_are_flannels_and_ours_beside_them() -> None:
         for key in (keys.owned("x"), keys.alloc(subnet), keys.alive("n"))
         if key[5:].startswith(tuple(flannels))
     ]
+
+
+def test_a_deeply_nested_value_is_refused() -> None:
+    assert isinstance(record(lease("[" * 10_000)), Refused)
