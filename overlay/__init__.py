@@ -3,7 +3,8 @@
 What a node shares, pure:
     subnet           networks as numbers
     record           what one node tells the others
-    flannel_form     that record as flannel writes it, in etcd and on Kubernetes Nodes
+    record_members   that record as JSON members, flannel's and ours
+    flannel_form     as a lease in etcd; node_annotations: on a Kubernetes Node
     net_conf         the network's configuration, flannel's net-conf.json
 
 Where it is shared:

@@ -13,3 +13,7 @@ class NoLease(Exception):
 
 class Stolen(Exception):
     """A subnet that this node's pods live on has another owner now: the message names both."""
+
+
+class BadRecord(ValueError):
+    """No record of a node: the message says why."""

@@ -121,7 +121,7 @@ class KeyValueRegistry:
         for _ in range(TRIALS):
             seed = f"{record.node} {len(table.names())}"
             subnet = free_subnet(conf.pool(version), table, seed, self.name)
-            block = replace(record, subnets=(subnet,), key=lease_key((subnet,)), extras={"Of": record.key})
+            block = replace(record, subnets=(subnet,), key=lease_key((subnet,)), block_of=record.key)
             try:
                 return self._write(block, table)
             except Conflict as lost:
@@ -347,4 +347,4 @@ def _check(key: str, item: Item | None) -> Check:
 
 def _is_shared(record: NodeRecord) -> bool:
     """Tell whether others may ask for a subnet of a lease by another key: one of a pair, one by itself."""
-    return len(record.subnets) > 1 or "Of" in record.extras
+    return len(record.subnets) > 1 or bool(record.block_of)

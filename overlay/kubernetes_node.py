@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError
 
 from cni_spec.config import SpecModel, explain_validation
 from cni_spec.json_input import JsonObject
-from overlay.flannel_form import OUR_ANNOTATION, BadRecord, dump_annotations, load_annotations
+from overlay.errors import BadRecord
+from overlay.node_annotations import OUR_ANNOTATION, dump_annotations, load_annotations
 from overlay.record import NodeRecord
 from overlay.subnet import Subnet, parse_address, parse_subnet
 

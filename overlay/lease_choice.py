@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from overlay.errors import NoLease
-from overlay.flannel_form import BadRecord, lease_key, parse_lease_key
+from overlay.errors import BadRecord, NoLease
+from overlay.flannel_form import lease_key, parse_lease_key
 from overlay.lease_table import LeaseTable
 from overlay.net_conf import NetConf, Pool
 from overlay.record import NodeRecord
@@ -21,7 +21,7 @@ PROBES = 64  # candidates by hash before the free ones are counted
 
 def own_lease(node: str, wanted: NodeRecord, table: LeaseTable, conf: NetConf) -> NodeRecord | None:
     """Find a lease that is a node's: by its name, or by the addresses that a flanneld wrote."""
-    named = (one for one in table.records_of(node) if not one.extras.get("Of"))
+    named = (one for one in table.records_of(node) if not one.block_of)
     addresses = [one for one in (wanted.public4, wanted.public6) if one]
     flannels = (one for address in addresses for one in table.records_of(address) if not one.node)
     fitting = (one for one in (*named, *flannels) if _fits(one.subnets, conf))

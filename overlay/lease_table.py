@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from cluster_store.store import Event, Item
-from overlay.flannel_form import OURS, BadRecord, load_lease
+from overlay.errors import BadRecord
+from overlay.flannel_form import OURS, load_lease
 from overlay.lease_keys import Keys
 from overlay.record import NodeRecord
 from overlay.registry import Refused

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from cluster_store.kubernetes import KubernetesClient, WatchEvent
 from cluster_store.kubernetes_listing import Listing
-from overlay.flannel_form import BadRecord
+from overlay.errors import BadRecord
 from overlay.kubernetes_node import Node, parse_node, slim
 from overlay.net_conf_file import NetConfFile
 from overlay.record import NodeRecord

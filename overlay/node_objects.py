@@ -15,11 +15,11 @@ from pathlib import Path
 from cluster_store.kubernetes import KubernetesClient
 from cluster_store.kubernetes_answers import NotFound
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
-from overlay.errors import NoLease, Stolen
-from overlay.flannel_form import ANNOTATION_PREFIX, BadRecord
+from overlay.errors import BadRecord, NoLease, Stolen
 from overlay.kubernetes_node import Node, applied, left_over, parse_node, slim, with_overwrites
 from overlay.net_conf import NetConf
 from overlay.net_conf_file import NetConfFile
+from overlay.node_annotations import ANNOTATION_PREFIX
 from overlay.node_following import NODES, NodeObjectsFollower, as_nodes, read_item
 from overlay.offers import with_known_macs
 from overlay.record import WIRE_VERSION, NodeRecord

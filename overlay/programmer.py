@@ -133,12 +133,12 @@ class Programmer:
             self.guarding.plan(key, None)
             return
         entries = entries_of(self.place, record, self.numbers, lambda version: self.paths(key, version))
-        self._entries[key] = entries
+        self._entries[key], alone = entries, (key,)
         for entry in entries:
             name = entry.key
             self.wanted[name] = entry
             others = tuple(one for one in self._owners.get(name, ()) if one != key)
-            self._owners[name] = (*others, key)
+            self._owners[name] = (*others, key) if others else alone
         self.guarding.plan(key, record)
 
     def _stream(

@@ -6,7 +6,7 @@ receiver's record decides: who sends to a node uses a mode that this node offers
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from overlay.subnet import Subnet
@@ -41,7 +41,7 @@ class NodeRecord:
     `node` is the node's own name, "" where a flanneld wrote the record. `boot` tells one life of the
     node's kernel from another. Offers come in the order the node prefers. `mtu` in bytes, of its underlay;
     0: it does not say. `created` orders claims: of two that overlap the lower is the owner. `is_live` False:
-    its liveness has expired, its ownership has not.
+    its liveness has expired, its ownership has not. `block_of`: the lease it is a further block of.
     """
 
     key: str
@@ -56,7 +56,7 @@ class NodeRecord:
     wire_version: int = 0  # 0: a flanneld's
     created: int = 0
     is_live: bool = True
-    extras: dict[str, object] = field(default_factory=dict, compare=False, hash=False)
+    block_of: str = ""
 
     def offer(self, mode: Mode) -> Offer | None:
         """Return the node's offer of a mode."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cni_spec.errors import CniError
-from overlay.flannel_form import BadRecord, dump_lease, load_value
+from overlay.errors import BadRecord
+from overlay.flannel_form import dump_lease, load_value
 from overlay.net_conf import NetConf, parse_net_conf
 from overlay.record import NodeRecord
 from overlay.subnet import parse_subnet

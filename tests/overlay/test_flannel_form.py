@@ -10,19 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overlay.flannel_form import (
-    OUR_ANNOTATION,
-    OURS,
-    SIZE_LIMIT,
-    BadRecord,
-    dump_annotations,
-    dump_lease,
-    lease_key,
-    load_annotations,
-    load_lease,
-    parse_lease_key,
-)
+from overlay.errors import BadRecord
+from overlay.flannel_form import OURS, dump_lease, lease_key, load_lease, parse_lease_key
+from overlay.node_annotations import OUR_ANNOTATION, dump_annotations, load_annotations
 from overlay.record import Mode, NodeRecord, Offer
+from overlay.record_members import SIZE_LIMIT
 from overlay.subnet import parse_subnet
 from tests.overlay import golden
 from tests.overlay.records import node, records
@@ -135,8 +127,8 @@ def test_what_flannel_annotated_is_annotated_again(summary: dict[str, Any]) -> N
 
 
 def test_a_block_says_whose_it_is() -> None:
-    block = node(1, extras={"Of": "10.244.9.0-24"})
-    assert load_lease(block.key, dump_lease(block)).extras == {"Of": "10.244.9.0-24"}
+    block = node(1, block_of="10.244.9.0-24")
+    assert load_lease(block.key, dump_lease(block)).block_of == "10.244.9.0-24"
 
 
 def with_(**members: Any) -> str:

@@ -182,8 +182,8 @@ def test_a_block_is_not_taken_for_the_lease(opened: Open) -> None:
     lease = one.acquire(wanted(1))
     blocks = [one.grow(lease, 4) for _ in range(6)]
     assert opened(1).acquire(wanted(1)).key == lease.key
-    found = {record.key: record.extras.get("Of") for record in one.nodes().records}
-    assert found == {lease.key: None} | {block.key: lease.key for block in blocks}
+    found = {record.key: record.block_of for record in one.nodes().records}
+    assert found == {lease.key: ""} | {block.key: lease.key for block in blocks}
 
 
 def test_flannels_lease_is_taken_over_by_its_address(opened: Open, store: Store) -> None:

@@ -18,8 +18,8 @@ from cluster_store.kubernetes import KubernetesClient
 from cluster_store.kubernetes_access import Access, FixedToken
 from cluster_store.store import StoreRefused, StoreUnavailable
 from overlay.errors import NoLease, NotConfigured, Stolen
-from overlay.flannel_form import ANNOTATION_PREFIX, OUR_ANNOTATION
 from overlay.net_conf_file import NetConfFile
+from overlay.node_annotations import ANNOTATION_PREFIX, OUR_ANNOTATION
 from overlay.node_following import NodeObjectsFollower
 from overlay.node_objects import KubernetesRegistry
 from overlay.offers import vtep_mac

@@ -23,7 +23,7 @@ CONF = parse_net_conf(json.dumps({
 }), "here")[0]  # fmt: skip
 FLANNELD = node(3, offers=(classic(3, port=0),), node="", boot="", mtu=0, wire_version=0)
 WHOLE = State(
-    CONF, node(1), (node(1, "10.244.200.0/24", created=9, extras={"Of": node(1).key}),),
+    CONF, node(1), (node(1, "10.244.200.0/24", created=9, block_of=node(1).key),),
     (node(1), FLANNELD, replace(node(4, offers=(Offer(Mode.GPE, 4790, 1),)), is_live=False)),
 )  # fmt: skip
 
@@ -41,7 +41,7 @@ def test_it_is_read_as_it_was_written(tmp_path: Path, state: State) -> None:
 
 def test_a_block_knows_its_lease_afterwards(tmp_path: Path) -> None:
     save_state(tmp_path, WHOLE)
-    assert load_state(tmp_path)[0].blocks[0].extras == {"Of": node(1).key}
+    assert load_state(tmp_path)[0].blocks[0].block_of == node(1).key
 
 
 @given(st.lists(records(), max_size=5))
