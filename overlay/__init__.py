@@ -47,12 +47,14 @@ The node:
     state            what it remembers on disk
     subnet_env       what it tells CNI plugins
     conditions       what is not as it should be
+    inbox            what they tell the loop
     correspondents   the threads that read and write the registry
     offers           what it offers while its mode changes
     standing         finds out where it stands, and makes it so
     tenancy          what it has: configuration, lease, blocks
     timers           what is to be done when
     figures          what it counts
+    upkeep           what the loop does when its time has come
     node             the loop
     reporting        what it says when asked
 
