@@ -39,6 +39,7 @@ What is found out about the way:
     mesh             whom to ask
     path_search      how large a packet may be
     probe_wire       the packets
+    probe_sockets    what they go by
     heartbeats       asking
     peers            all of that, for the other nodes
 

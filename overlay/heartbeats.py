@@ -20,17 +20,13 @@ from linuxnet.numbers import PROBE_PORT
 from overlay.mesh import sample
 from overlay.mtu import LEAST
 from overlay.path_search import TIMEOUT, PathSearch
+from overlay.probe_sockets import bind_all
 from overlay.probe_wire import ANSWER, QUESTION, Probe, dump, load, packet_size
-from overlay.subnet import FAMILY
 
-IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_PROBE = (
-    10,
-    23,
-    3,
-)  # linux/in.h: DF set, the kernel's guess ignored
 SMALL = 64  # bytes of an IP packet that passes everywhere
 PER_SECOND = 200  # packets; 5,000 paths in half a minute
 LOST_AFTER = 3  # questions without an answer, for a node to be called silent
+LONGEST_TRIAL = 60.0  # seconds between two trials of plain routes; the first come soon after each other
 SMOOTHING = 0.2  # of the mean round trip, for the newest
 
 Target = tuple[str, int]  # a lease's key, the inner family
@@ -52,6 +48,7 @@ class Peer:
     is_verified: bool = False
     trials: int = 0
     size_at: float = 0.0  # when its size is asked next
+    trial_at: float = 0.0  # when plain routes are tried next
 
     @property
     def is_silent(self) -> bool:
@@ -92,8 +89,8 @@ class Heartbeats:
         Returns why a socket could not be had; those that are bound as they should be are kept.
         """
         return [
-            *self._bind(self.sockets, addresses),
-            *self._bind(self.trial_sockets, publics),
+            *bind_all(self.sockets, addresses),
+            *bind_all(self.trial_sockets, publics),
         ]
 
     def set_peer(self, target: Target, address: str, full: int, public: str, now: float) -> None:
@@ -108,8 +105,8 @@ class Heartbeats:
             self._plan_size(target, now)
         if peer.public != public:
             peer.public, peer.is_verified, peer.trials = public, False, 0
-        if public and not peer.is_verified:
-            self._push(now, target, "trial")
+        if public and not peer.is_verified and peer.trial_at < now:
+            self._plan_trial(target, now)
 
     def drop_peer(self, target: Target) -> None:
         """Ask a node no longer."""
@@ -139,7 +136,8 @@ class Heartbeats:
                 break
             at, key, version, what = heapq.heappop(self._due)
             peer = self.peers.get((key, version))
-            if peer is not None and (what != "mtu" or at == peer.size_at):  # else it was planned anew
+            planned = 0.0 if peer is None else peer.size_at if what == "mtu" else peer.trial_at
+            if at == planned:  # else it was planned anew
                 self._ask_due((key, version), what, now)
 
     def read(self, version: int, now: float, *, is_trial: bool = False) -> None:
@@ -189,7 +187,7 @@ class Heartbeats:
             if peer.public and not peer.is_verified:
                 self._ask(target, SMALL, now, is_direct=True)
                 peer.trials += 1
-                self._push(now + min(60.0, 0.5 * 2**peer.trials), target, "trial")
+                self._plan_trial(target, now + min(LONGEST_TRIAL, 0.5 * 2**peer.trials))
             return
         if not peer.search.is_searching:
             self._ask(target, SMALL, now)  # tells a small path from none
@@ -215,7 +213,11 @@ class Heartbeats:
         if question is None or peer is None or sender not in (peer.address, peer.public):
             return
         del self._open[probe.nonce]
+        is_back = peer.is_silent or not peer.seen_at
         peer.seen_at, peer.silent = now, 0
+        if is_back and peer.public and not peer.is_verified:  # it can answer a trial, too, now
+            peer.trials = 0
+            self._plan_trial(question.target, now)
         if question.is_direct:
             peer.is_verified = True
             self.changed(question.target)
@@ -238,7 +240,7 @@ class Heartbeats:
             if peer.is_silent and peer.is_verified:  # plain routes have ceased to work: back into the tunnel
                 peer.is_verified, peer.trials = False, 0
                 self.changed(question.target)
-                self._push(now + self.interval, question.target, "trial")
+                self._plan_trial(question.target, now + self.interval)
             return
         small_works = peer.seen_at >= question.sent_at  # a small one goes out with each large one
         if question.size == peer.search.size and peer.search.unanswered(small_works=small_works):
@@ -256,32 +258,10 @@ class Heartbeats:
         self.peers[target].size_at = at
         self._push(at, target, "mtu")
 
+    def _plan_trial(self, target: Target, at: float) -> None:
+        """Have plain routes tried at a moment, and not at the one that was planned before."""
+        self.peers[target].trial_at = at
+        self._push(at, target, "trial")
+
     def _push(self, at: float, target: Target, what: str) -> None:
         heapq.heappush(self._due, (at, *target, what))
-
-    def _bind(self, sockets: dict[int, socket.socket], addresses: Mapping[int, str]) -> list[str]:
-        failed = []
-        for version in (4, 6):
-            wanted, bound = addresses.get(version, ""), sockets.get(version)
-            if bound is not None and bound.getsockname()[0] == wanted:
-                continue
-            if bound is not None:
-                sockets.pop(version).close()
-            if wanted:
-                try:
-                    sockets[version] = _open_socket(version, wanted)
-                except OSError as error:
-                    failed.append(f"UDP port {PROBE_PORT} of {wanted}: {error.strerror}")
-        return failed
-
-
-def _open_socket(version: int, address: str) -> socket.socket:
-    sock = socket.socket(FAMILY[version], socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        level, option = (41, IPV6_MTU_DISCOVER) if version == 6 else (0, IP_MTU_DISCOVER)
-        sock.setsockopt(level, option, PMTUDISC_PROBE)
-        sock.bind((address, PROBE_PORT))
-    except OSError:
-        sock.close()
-        raise
-    return sock
