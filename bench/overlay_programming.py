@@ -84,11 +84,15 @@ def _rows_of(size: int, mode: Mode, found: Figures) -> Iterator[Row]:
 
 
 def measure_size(size: int, mode: Mode, is_guarded: bool) -> Figures:
-    """Measure one size and mode, in this process; of each one's rounds the fastest counts."""
+    """Measure one size and mode, in this process; of each one's rounds the fastest counts.
+
+    The namespaces of all rounds stay until the end: taking one with 20,000 ways apart keeps the kernel busy,
+    under the lock that the next round needs, for longer than that takes.
+    """
     leave_netns()
     ours, peer, more = [], [], Figures(0, 0, 0, 0, 0, 0, 0)
-    for number in range(ROUNDS[size]):
-        with boxes(2) as (left, right):
+    with boxes(2 * ROUNDS[size]) as made:
+        for number, left, right in zip(range(ROUNDS[size]), made[::2], made[1::2], strict=True):
             with inside(left.netns), Node.made(left, mode, is_guarded) as node:
                 ours.append(node.program(records(size, mode)))
                 lines = Lines(list(node.peers.programmer.wanted.values()), node.names)
