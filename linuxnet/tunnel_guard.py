@@ -107,8 +107,8 @@ class TunnelGuard:
         self._socket.close()
         self._nft.close()
 
-    def is_whole(self, grain: Grain) -> bool:
-        """Tell whether every chain has the rules it should have, and the sets are of this grain."""
+    def is_whole(self, wanted: Boundaries, grain: Grain) -> bool:
+        """Tell whether every chain has as many rules as it should have, and the sets are of this grain."""
         try:
             found = self._socket.dump(nft.GET_RULE, nft.rules_body("inet", NFT_OVERLAY_TABLE))
             for name in _node_sets(grain):
@@ -118,7 +118,7 @@ class TunnelGuard:
                 return False
             raise KernelError(error.errno, "read nf_tables", error.said) from error
         seen = Counter(nft.read_name(body, nft.NFTA_RULE_CHAIN) for body in found)
-        return seen == _rule_counts()
+        return seen == _rule_counts(text_of(wanted, grain))
 
     def load(
         self, wanted: Boundaries, grain: Grain, nodes: Iterable[Admitted] = (), *, is_new: bool = False
@@ -132,7 +132,7 @@ class TunnelGuard:
         Raises:
             KernelError: nft refused it; its words are kept.
         """
-        text = text_of(grain)
+        text = text_of(wanted, grain)
         table = f"inet {NFT_OVERLAY_TABLE}"
         before = [f"add table {table}", f"delete table {table}"] if is_new else _emptying(text)
         self._nft.run("\n".join([*before, text, *_boundary_elements(wanted), *_node_elements(nodes)]))
@@ -177,9 +177,20 @@ def _message(one: Admitted, *, deletes: bool) -> nft.Message:
     return nft.add_element("inet", NFT_OVERLAY_TABLE, one.name, raw, is_exclusive=False)
 
 
+def text_of(wanted: Boundaries, grain: Grain) -> str:
+    """Return the rules. Ports stand in rules: a new rule counts an instant before a new set's elements do."""
+    text = _text_of(grain)
+    for marker, chain in (("arriving", "ethernet"), ("leaving", "untracked")):
+        rules = [
+            f"udp dport {port} goto {'bare' if chain == 'ethernet' and port in wanted.gpe_ports else chain}"
+            for port in wanted.ports
+        ]
+        text = re.sub(rf"# {marker}: [^\n]*", "\n\t\t".join(rules), text)
+    return text
+
+
 @cache
-def text_of(grain: Grain) -> str:
-    """Return the rules for a grain."""
+def _text_of(grain: Grain) -> str:
     text = TEXT.read_text()
     for name in SOURCE_SETS:
         version = int(name[-1])
@@ -196,7 +207,7 @@ def _emptying(text: str) -> list[str]:
     """Return what empties the chains and the boundaries' sets of a table that may be there."""
     table = f"inet {NFT_OVERLAY_TABLE}"
     lines = [f"add table {table}"]
-    for chain, body in _chains():
+    for chain, body in _chains(text):
         hook = next((f" {{ {line} }}" for line in body if line.startswith("type ")), "")
         lines += [f"add chain {table} {chain}{hook}", f"flush chain {table} {chain}"]
     for name, declared in re.findall(r"^\tset (\w+) (\{.*\})$", text, re.MULTILINE):
@@ -240,8 +251,6 @@ def _padded(data: bytes) -> bytes:
 def _boundary_elements(wanted: Boundaries) -> list[str]:
     pods = wanted.pods if wanted.masquerades else ()
     values: Mapping[str, list[str]] = {
-        "ports": [str(one) for one in wanted.ports],
-        "gpe_ports": [str(one) for one in wanted.gpe_ports],
         "pods4": [one for one in pods if ":" not in one],
         "pods6": [one for one in pods if ":" in one],
         "plain4": [one for one in wanted.plain if ":" not in one],
@@ -254,17 +263,15 @@ def _boundary_elements(wanted: Boundaries) -> list[str]:
     ]
 
 
-@cache
-def _rule_counts() -> Counter[str]:
+def _rule_counts(text: str) -> Counter[str]:
     rules = {
         chain: sum(1 for line in body if line and not line.startswith(("type ", "#")))
-        for chain, body in _chains()
+        for chain, body in _chains(text)
     }
     return Counter(rules)
 
 
-@cache
-def _chains() -> list[tuple[str, list[str]]]:
+def _chains(text: str) -> list[tuple[str, list[str]]]:
     """Return (chain, lines) of the text, those that are jumped to first."""
-    found = re.findall(r"^\tchain (\w+) \{\n(.*?)^\t\}$", TEXT.read_text(), re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^\tchain (\w+) \{\n(.*?)^\t\}$", text, re.MULTILINE | re.DOTALL)
     return [(chain, [line.strip() for line in body.splitlines()]) for chain, body in found]

@@ -56,7 +56,7 @@ class Guarding:
         if self.boundaries is None:
             return 0
         self._settle_grain()
-        if not self.guard.is_whole(self._grain):
+        if not self.guard.is_whole(self.boundaries, self._grain):
             self._load_all()
             return len(self._uses) + 1
         if self._loaded[0] != self.boundaries:
