@@ -84,7 +84,9 @@ class LeaseTable:
         if not isinstance(record, NodeRecord):
             return record
         is_live = record.node in self.alive if record.node else lease in self.leases
-        return record if is_live else replace(record, is_live=False)
+        if record.is_live != is_live:  # kept, so that there is one of it
+            record = self._read[lease] = replace(record, is_live=is_live)
+        return record
 
     def records_of(self, owner: str) -> list[NodeRecord]:
         """Return the records of a node's name, sorted by key, or of a flanneld's underlay address."""
