@@ -89,6 +89,8 @@ def list_parts(root: Path = Path("/")) -> list[Part]:
         *_documents(Path("/"), PROC_FILES),
         _ours("podwire-version.txt", "--version"),
         _ours("agent-status.json", "agent", "status", "-o", "json"),
+        replace(_ours("overlay-status.json", "overlay", "status", "-o", "json"), statuses=(0, 1)),
+        _ours("overlay-peers.json", "overlay", "peers", "-o", "json"),
         replace(_ours("doctor.json", *doctor), seconds=DOCTOR_TIME, statuses=(0, 1, 3)),
         Command(freeze, "python-packages.txt"),
         *(_tool(line) for line in TOOLS),
