@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -29,6 +30,7 @@ from podwire.lab.nodes import (
 from podwire.lab.pods import Pod, begin_pod, begin_removal, next_name, pods_of
 
 Tell = Callable[[str], None]
+SEEN_DEADLINE = 5.0  # seconds from a node's last word to its being found in /proc: it is in execve(2)
 
 
 def build(blueprint: Blueprint, nodes: int, pods: int, tell: Tell) -> None:
@@ -77,7 +79,7 @@ def add_nodes(blueprint: Blueprint, folder: LabFolder, names: Iterable[str], tel
     machines = {node: begin_node(blueprint, lab, node) for node in names}
     for node, machine in machines.items():
         await_furnished(machine, node)
-    nodes = {node: pid for node, pid in found(folder).nodes.items() if node in machines}
+    nodes = _await_nodes(folder, list(machines))
     for node, pid in nodes.items():
         folder.give_name(blueprint, node, pid)
         configure(blueprint, node, pid)
@@ -87,6 +89,15 @@ def add_nodes(blueprint: Blueprint, folder: LabFolder, names: Iterable[str], tel
     for node, pid in nodes.items():
         start_agent(folder, node, pid)
     await_leases(nodes, folder, tell)
+
+
+def _await_nodes(folder: LabFolder, names: list[str]) -> dict[str, int]:
+    """Return the processes 1 of nodes that were just made, as soon as all can be seen."""
+    deadline = time.monotonic() + SEEN_DEADLINE
+    while missing := [name for name in names if name not in (there := found(folder)).nodes]:
+        if time.monotonic() > deadline:
+            raise LabError(f"{missing[0]} was made and is not there")
+    return {name: there.nodes[name] for name in names}
 
 
 def remove_node(

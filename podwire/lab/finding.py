@@ -153,7 +153,7 @@ def _environment(pid: int) -> bytes:
         if time.monotonic() > deadline:
             break
         os.sched_yield()
-    return found
+    return found or _read(pid, "environ")  # arguments are there an instant before the environment
 
 
 def _has_executable(pid: int) -> bool:
