@@ -56,9 +56,6 @@ def test_the_map_is_what_ping_says(machine: Machine) -> None:
     assert machine.attempt(*ping).returncode == 1
     machine.lab("mend", "node1")
     patient = [*ping[:6], "-w", "10", address]  # a cable takes a moment
-        "10",
-        address,
-    ]  # a cable takes a moment
     assert machine.attempt(*patient).returncode == 0
     assert len(pairs(machine.status())) == 2
 
