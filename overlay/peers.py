@@ -16,7 +16,7 @@ from overlay.heartbeats import Heartbeats, Target
 from overlay.mtu import inner_mtu
 from overlay.place import UNPLACED, Path, Place
 from overlay.programmer import Programmer
-from overlay.record import Mode, NodeRecord
+from overlay.record import NodeRecord
 from overlay.registry import Refused
 from overlay.settings import OverlaySettings
 from overlay.uplinks import is_on_link
@@ -34,7 +34,7 @@ class Peers:
         self.heartbeats = Heartbeats(settings.probe_interval, settings.mtu_interval, self._path_changed)
         self.dirty: set[str] = set()
         self._netlink, self._conditions = netlink, conditions
-        self._on_link: dict[str, bool] = {}
+        self._on_link: dict[Target, bool] = {}
 
     def close(self) -> None:
         """Close the sockets; what is programmed stays."""
@@ -62,6 +62,8 @@ class Peers:
             self._conditions.tell(
                 "BadRecord", record.reason if isinstance(record, Refused) else "", about=key
             )
+            for version in (4, 6):
+                self._on_link.pop((key, version), None)
             if isinstance(record, NodeRecord):
                 self.records[key] = record
                 self.dirty.update(self.admission.offer(record) if self._is_to_judge(record) else ())
@@ -98,7 +100,7 @@ class Peers:
         """Look anew which nodes are on the underlay's own segment."""
         before, self._on_link = self._on_link, {}
         if self.place.is_direct:
-            self.dirty.update(key for key, was in before.items() if self._is_on_link(key, 4) != was)
+            self.dirty.update(target[0] for target, was in before.items() if self._is_on_link(*target) != was)
 
     def path(self, key: str, version: int) -> Path:
         """Return what is known of the way to a node by an inner family."""
@@ -110,11 +112,12 @@ class Peers:
         self.dirty.add(target[0])
 
     def _is_on_link(self, key: str, version: int) -> bool:
-        if key not in self._on_link:
+        if (key, version) not in self._on_link:
             record, uplink = self.records.get(key), self.place.uplinks.get(version)
             public = (record.public6 if version == 6 else record.public4) if record else ""
-            self._on_link[key] = bool(public and uplink and is_on_link(self._netlink, uplink, public))
-        return self._on_link[key]
+            is_near = bool(public and uplink and is_on_link(self._netlink, uplink, public))
+            self._on_link[key, version] = is_near
+        return self._on_link[key, version]
 
     def _is_to_judge(self, record: NodeRecord) -> bool:
         """Tell whether a record can be judged: not before it is known where we stand."""
@@ -167,8 +170,3 @@ class Peers:
                 trial = public if self.place.is_direct and self._is_on_link(key, version) else ""
                 full = min(way.tunnel.mtu, told)
                 self.heartbeats.set_peer((key, version), subnets[0].address, full, trial, now)
-
-
-def modes(record: NodeRecord) -> list[Mode]:
-    """Return the modes a node offers, the preferred first."""
-    return list(dict.fromkeys(one.mode for one in record.offers))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from linuxnet.netlink import Netlink
 from overlay.admission import Admission
-from overlay.place import Place, Tunnel
+from overlay.conditions import Conditions
+from overlay.peers import Peers
+from overlay.place import Place, Tunnel, Uplink
 from overlay.programmer import Programmer
 from overlay.record import Mode
+from overlay.settings import OverlaySettings
 from tests.overlay.records import classic, node, place
 
 SUBNETS = {4: "10.244.1.0/24", 6: "fd00:244:0:1::/64"}
@@ -69,3 +74,22 @@ def test_a_peer_moves_to_another_device(host: None, version: int, is_whole: bool
     (route,) = ip(f"-{version}", "route", "show", SUBNETS[version])
     assert (route["dev"], route["gateway"]) == ("flannel-v6.7", peer.subnets[0].address)
     programmer.close()
+
+
+def test_a_peer_that_leaves_the_segment_is_looked_up_again(host: None) -> None:
+    ip("link", "add", "eth0", "type", "veth", "peer", "name", "other")
+    for command in ("addr add 192.168.77.1/24 dev eth0", "link set eth0 up", "link set other up"):
+        ip(*command.split())
+    ip("route", "add", "10.9.0.0/16", "via", "192.168.77.254")
+    index = ip("link", "show", "eth0")[0]["ifindex"]
+    uplink = Uplink("eth0", index, "192.168.77.1", 1500)
+    netlink = Netlink()
+    peers = Peers(OverlaySettings(), netlink, Conditions())
+    peers.set_place(replace(place(is_direct=True, has_blackhole=False), uplinks={4: uplink}))
+    near = node(1, SUBNETS[4], public4="192.168.77.2")
+    peers.change({near.key: near})
+    assert peers.path(near.key, 4).is_on_link
+    peers.change({near.key: replace(near, public4="10.9.9.9")})
+    assert not peers.path(near.key, 4).is_on_link
+    peers.close()
+    netlink.close()
