@@ -45,6 +45,9 @@ while time.monotonic() < end:
 """
 
 
+LEAST = 0.85  # of what was asked for: headers are not measured (4 %), and a burst comes on top
+
+
 def bandwidth(result: Json, **keys: object) -> Json:
     """Return the plugin's configuration after the bridge's result."""
     return {"cniVersion": "1.0.0", "name": "net1", "type": "bandwidth", "prevResult": result, **keys}
@@ -62,16 +65,26 @@ def throughput(receiver: list[str], sender: list[str], address: str) -> float:
     return measured
 
 
+def fastest(wanted: float, receiver: list[str], sender: list[str], address: str) -> float:
+    """Return the fastest of a few trials: a busy machine is slower than the shaper, never faster."""
+    seen = 0.0
+    for _ in range(4):
+        seen = max(seen, throughput(receiver, sender, address))
+        if seen > LEAST * wanted:
+            break
+    return seen
+
+
 def test_throughput_is_what_was_asked_for(container: MakeContainer, plugins: Plugins) -> None:
     one = container("one")
     result = plugins.add(BRIDGE, one)
     shaped = plugins.add(bandwidth(result, **LIMITS), one)
     inside = ["ip", "netns", "exec", "one"]
-    received = throughput(inside, [], result["ips"][0]["address"].partition("/")[0])
-    sent = throughput([], inside, "10.88.0.1")
-    # What is measured excludes headers (4 %), and a burst comes on top.
-    assert 0.85 * 16 * MEGABIT < received < 1.10 * 16 * MEGABIT
-    assert 0.85 * 8 * MEGABIT < sent < 1.10 * 8 * MEGABIT
+    address = result["ips"][0]["address"].partition("/")[0]
+    received = fastest(16 * MEGABIT, inside, [], address)
+    sent = fastest(8 * MEGABIT, [], inside, "10.88.0.1")
+    assert LEAST * 16 * MEGABIT < received < 1.10 * 16 * MEGABIT
+    assert LEAST * 8 * MEGABIT < sent < 1.10 * 8 * MEGABIT
     assert shaped["interfaces"][-1]["name"].startswith("bwp")
 
 
