@@ -212,7 +212,7 @@ def rules_damaged(cluster: Cluster, random: Random) -> str:
     node = _some(cluster, random)
     line = random.choice([
         f"flush table {TABLE}", f"delete table {TABLE}", "flush ruleset", f"flush set {TABLE} peers4",
-        f"flush chain {TABLE} ethernet", f"flush set {TABLE} ports",
+        f"flush chain {TABLE} ethernet", f"flush chain {TABLE} arriving",
     ])  # fmt: skip
     run("nsenter", f"--net=/run/netns/{node.name}", "nft", line)
     return f"{node.name}: nft {line}"
