@@ -1,0 +1,4 @@
+"""Services: a stable address and a name for what pods offer, whatever happens to the pods.
+
+model            services, endpoints, nodes: the values everything here speaks of
+"""

@@ -1,0 +1,179 @@
+"""Services, endpoint slices, pods and nodes as values: what the sources read, and all decisions are made on.
+
+The words are Kubernetes' (core/v1 Service, discovery.k8s.io/v1 EndpointSlice); what is absent there has its
+default here, so that nobody below asks twice. Addresses are packed, 4 or 16 bytes: they are the kernel's
+keys, and a hundred thousand of them are to be small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+Address = bytes  # 4 bytes or 16, as inet_pton(3) gives them
+NO_LABELS: Mapping[str, str] = {}
+
+
+class ServiceName(NamedTuple):
+    """Whose service: names are unique in a namespace."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class ServiceType(Enum):
+    """What a service is for others; `spec.type`."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+    EXTERNAL_NAME = "ExternalName"
+
+
+class Algorithm(Enum):
+    """How an endpoint is chosen; annotation `podwire.io/algorithm`."""
+
+    RANDOM = "random"
+    MAGLEV = "maglev"  # by a hash of the client's address and port
+    MAGLEV_SOURCE = "maglev-source"  # by a hash of the client's address alone
+
+
+class Distribution(Enum):
+    """Who is preferred; `spec.trafficDistribution`. The endpoints' hints decide, this only tells of it."""
+
+    NONE = ""
+    SAME_ZONE = "PreferSameZone"  # PreferClose is its older name
+    SAME_NODE = "PreferSameNode"
+
+
+class ServicePort(NamedTuple):
+    """One port. `protocol` in lower case; `target` is a number or a name of the pods' ports."""
+
+    name: str
+    protocol: str
+    port: int
+    node_port: int = 0  # 0: none
+    target: int | str = 0  # 0: the same as `port`
+    app_protocol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service, as it was read. An address that a family does not have is not among `cluster_ips`."""
+
+    name: ServiceName
+    type: ServiceType = ServiceType.CLUSTER_IP
+    ports: tuple[ServicePort, ...] = ()
+    cluster_ips: tuple[Address, ...] = ()  # () where there is none yet
+    is_headless: bool = False  # clusterIP None
+    families: tuple[int, ...] = (4,)  # 4, 6, in the order of ipFamilies
+    external_name: str = ""  # of ExternalName: a domain name without a dot at its end
+    selector: Mapping[str, str] = field(default_factory=dict)  # empty: slices are made by hand
+    publishes_not_ready: bool = False
+    external_ips: tuple[Address, ...] = ()
+    load_balancer_ips: tuple[Address, ...] = ()  # of status, those with ipMode VIP
+    load_balancer_class: str | None = None
+    wanted_load_balancer_ips: tuple[
+        Address, ...
+    ] = ()  # loadBalancerIP, annotation podwire.io/load-balancer-ips
+    source_ranges: tuple[str, ...] = ()  # CIDRs, both families; (): everybody
+    health_check_node_port: int = 0
+    is_local_inside: bool = False  # internalTrafficPolicy Local
+    is_local_outside: bool = False  # externalTrafficPolicy Local
+    affinity_timeout: int = 0  # seconds; 0: no session affinity
+    distribution: Distribution = Distribution.NONE
+    algorithm: Algorithm = Algorithm.RANDOM
+    weights: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by pod name, node name or address; others have 1
+    drained: frozenset[str] = frozenset()  # endpoints that get nothing new, named as in `weights`
+    allocates_node_ports: bool = True  # allocateLoadBalancerNodePorts
+    labels: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""  # of the registry, for whoever writes it back
+
+
+class Hints(NamedTuple):
+    """For whom an endpoint is meant, by the controller's choice."""
+
+    zones: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+
+
+class Endpoint(NamedTuple):
+    """One back end. `node` "" is one that is on no node of the cluster, or whose node nobody told."""
+
+    address: Address
+    is_ready: bool = True
+    is_serving: bool = True
+    is_terminating: bool = False
+    node: str = ""
+    zone: str = ""
+    hostname: str = ""
+    pod: str = ""  # targetRef's name where its kind is Pod
+    hints: Hints | None = None
+
+
+class EndpointPort(NamedTuple):
+    """One port of a slice: joined with a service's by name and protocol."""
+
+    name: str
+    protocol: str
+    port: int
+
+
+class SliceName(NamedTuple):
+    """Whose slice."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """Some endpoints of a service; all of one family, all with the same ports."""
+
+    name: SliceName
+    service: ServiceName
+    family: int
+    ports: tuple[EndpointPort, ...]
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """What endpoints and names need of a pod."""
+
+    name: SliceName
+    addresses: tuple[Address, ...] = ()
+    node: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    is_ready: bool = False
+    is_terminating: bool = False
+    is_over: bool = False  # phase Succeeded or Failed
+    hostname: str = ""
+    subdomain: str = ""
+    ports: tuple[EndpointPort, ...] = ()  # those with names
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node, as far as services ask."""
+
+    name: str
+    addresses: tuple[Address, ...] = ()
+    pod_cidrs: tuple[str, ...] = ()
+    zone: str = ""
+    is_leaving: bool = False  # to be deleted: no new traffic from load balancers
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class ServiceCidr(NamedTuple):
+    """A range from which ClusterIPs come (networking.k8s.io ServiceCIDR)."""
+
+    name: str
+    cidrs: tuple[str, ...]
