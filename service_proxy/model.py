@@ -142,6 +142,8 @@ class EndpointSlice:
     family: int
     ports: tuple[EndpointPort, ...]
     endpoints: tuple[Endpoint, ...]
+    is_headless: bool = False  # label service.kubernetes.io/headless: for DNS, not for the proxy
+    proxy_name: str = ""  # label service.kubernetes.io/service-proxy-name: another proxy's
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +179,9 @@ class ServiceCidr(NamedTuple):
 
     name: str
     cidrs: tuple[str, ...]
+
+
+class Namespace(NamedTuple):
+    """A namespace; DNS tells one without services from none."""
+
+    name: str
