@@ -1,4 +1,4 @@
-"""What a change of a service's entries makes stale: flows and remembered clients of endpoints that have gone. Pure.
+"""What a change of a service's entries makes stale: flows and remembered clients of endpoints. Pure.
 
 A UDP flow goes where the connection table says for as long as packets come, whatever the maps say by now; and
 a client that was remembered is sent to an endpoint that is no more. Connections of TCP end by themselves, and
@@ -7,12 +7,16 @@ are never cut. An endpoint that still serves, though it gets nothing new, keeps 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from linuxnet.numbers import SCRATCH_ID
+from linuxnet.service_affinity import Gone
 from linuxnet.service_entries import Entry, Target, kind_of
 
 UDP = 17
+_MARK = struct.Struct("=I")
 _WITH_ADDRESS = frozenset({"endpoints", "hashed"})
 _WITHOUT = frozenset({"nodeport_endpoints", "nodeport_hashed"})
 _STICKY = frozenset({"sticky", "nodeport_sticky"})
@@ -34,26 +38,18 @@ class StaleFlows(NamedTuple):
     target: Target | None
 
 
-class StaleClients(NamedTuple):
-    """Clients that are remembered as those of `target`; `number`: the id as its entry has it."""
-
-    family: int
-    number: bytes
-    target: Target
-
-
 class Stale(NamedTuple):
     """What is to be forgotten."""
 
     flows: list[StaleFlows]
-    clients: list[StaleClients]
+    clients: list[Gone]
 
 
 def stale(old: Iterable[Entry], new: Iterable[Entry], serving: Collection[Target] = ()) -> Stale:
     """Compare what a service had with what it has; `serving`: endpoints that go on serving what they have."""
     before, after = _targets(old := list(old)), _targets(new := list(new))
     flows: list[StaleFlows] = []
-    clients: list[StaleClients] = []
+    clients: list[Gone] = []
     numbers, numbers_now = _numbers(old), _numbers(new)
     for front, had in before.items():
         has = after.get(front, frozenset())
@@ -61,7 +57,7 @@ def stale(old: Iterable[Entry], new: Iterable[Entry], serving: Collection[Target
         if number is not None:
             # affinity that was switched off and comes back begins anew
             kept = has if number == numbers_now.get(front) else frozenset()
-            clients += [StaleClients(front.family, number, one) for one in had - kept]
+            clients += [Gone(number, *one) for one in had - kept]
         if front.protocol == UDP and has:  # without any endpoint flows are left alone, as kube-proxy does
             flows += [StaleFlows(front, one) for one in had - has if one not in serving]
     flows += [StaleFlows(front, None) for front in after if front.protocol == UDP and front not in before]
@@ -80,13 +76,13 @@ def _targets(entries: Iterable[Entry]) -> dict[FrontKey, frozenset[Target]]:
     return {front: frozenset(targets) for front, targets in found.items()}
 
 
-def _numbers(entries: Iterable[Entry]) -> dict[FrontKey, bytes]:
+def _numbers(entries: Iterable[Entry]) -> dict[FrontKey, int]:
     found = {}
     for entry in entries:
         kind, family = kind_of(entry.name)
         if kind in _STICKY:
             size = (4 if family == 4 else 16) if kind == "sticky" else 0
-            found[_front(family, entry.key, size)] = entry.data
+            found[_front(family, entry.key, size)] = _MARK.unpack(entry.data)[0] - SCRATCH_ID
     return found
 
 

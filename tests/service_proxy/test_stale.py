@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from linuxnet.service_affinity import Gone
 from linuxnet.service_entries import Entry, Front
-from service_proxy.stale import FrontKey, Stale, StaleClients, StaleFlows, stale
+from service_proxy.stale import FrontKey, Stale, StaleFlows, stale
 
 VIP = bytes((10, 96, 0, 10))
 ONE, TWO, THREE = ((bytes((10, 244, 0, n)), 5353) for n in (1, 2, 3))
@@ -48,8 +49,7 @@ def test_a_node_port_is_known_without_an_address() -> None:
 
 def test_clients_are_forgotten_with_their_endpoint_and_when_affinity_is_switched_off() -> None:
     tcp = Front.at(VIP, "tcp", 80)
-    number = tcp.sticky(7).data
     with_both, without_one = entries(ONE, TWO, front=tcp, number=7), entries(TWO, front=tcp, number=7)
-    assert stale(with_both, without_one).clients == [StaleClients(4, number, ONE)]
+    assert stale(with_both, without_one).clients == [Gone(7, *ONE)]
     off = stale(with_both, entries(ONE, TWO, front=tcp)).clients
-    assert set(off) == {StaleClients(4, number, ONE), StaleClients(4, number, TWO)}
+    assert set(off) == {Gone(7, *ONE), Gone(7, *TWO)}
