@@ -33,14 +33,14 @@ def label(text: str) -> bytes | None:
 
 
 def domain(text: str) -> bytes | None:
-    """Return a whole name in wire form and lower case, with or without a dot at its end; None if it is none."""
+    """Return a whole name in wire form and lower case, its last dot there or not; None if it is none."""
     labels = [label(one) for one in text.removesuffix(".").split(".")]
     wire = b"".join(one for one in labels if one is not None) + b"\x00"
     return None if None in labels or len(wire) > NAME_MAX else wire
 
 
 def split(name: bytes) -> list[bytes] | None:
-    """Return the labels of a name or of its beginning, without their lengths; None if it does not come out even."""
+    """Return the labels of a name or of its beginning, without their lengths; None if it ends within one."""
     labels, at = [], 0
     while at < len(name):
         end = at + 1 + name[at]

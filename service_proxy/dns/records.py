@@ -18,7 +18,7 @@ SAME_NODE, SAME_ZONE, ELSEWHERE = 0, 1, 2  # ranks: how near an endpoint is
 
 
 class Port(NamedTuple):
-    """A port as a name: `name` and `protocol` are labels with their underscore; `name` is b"" if it has none."""
+    """A port as a name: `name` and `protocol` are labels with their underscore; a `name` may be missing."""
 
     name: bytes
     protocol: bytes
