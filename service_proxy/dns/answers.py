@@ -124,7 +124,7 @@ class Answers:
         return simple
 
     def _look(self, message: bytes, question: bytes) -> Prepared | None:
-        """Find what nobody has asked for yet, or what is not there; None if the question is not plain or ours."""
+        """Find what nobody has asked for yet, or what is not there; None if it is not plain or not ours."""
         if question[-2:] != IN or question_end(message) != HEADER + len(question):
             return None
         at = HEADER + len(question) - 4
