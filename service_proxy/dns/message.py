@@ -177,16 +177,27 @@ def with_ttls(body: Body, ttls: tuple[int, ...]) -> bytes:
     return bytes(records)
 
 
+def _fitting(body: Body, records: bytes, room: int) -> tuple[int, bytes]:
+    """Return as many of the answers as fit: old musl knows no TCP, some of many will do."""
+    number, end = 0, 0
+    for at, _ in body.ttls[: body.counts[0]]:
+        after = at + 6 + int.from_bytes(records[at + 4 : at + 6])
+        if after > room:
+            break
+        number, end = number + 1, after
+    return number, records[:end]
+
+
 def compose(query_id: bytes, question: Question, body: Body, records: bytes, limit: int) -> bytes:
-    """Return a client's answer, at most `limit` bytes: if it would be more, TC and no records."""
+    """Return a client's answer, at most `limit` bytes: if it would be more, TC and what fits."""
     flags = QR | RA | (question.flags & (RD | CD)) | body.flags
     if not (question.has_do or question.flags & AD):  # who did not ask would not know it (RFC 6840, 5.7)
         flags &= ~AD
     edns = opt_record(LARGEST_UDP, question.has_do) if question.has_edns else b""
     answers, authority, additional = body.counts
     if HEADER + len(question.wire) + len(records) + len(edns) > limit:
-        answers = authority = additional = 0
-        records, flags = b"", flags | TC
+        answers, records = _fitting(body, records, limit - HEADER - len(question.wire) - len(edns))
+        authority, additional, flags = 0, 0, flags | TC
     counts = b"\0\1%c%c%c%c%c%c" % (
         *divmod(answers, 256), *divmod(authority, 256), *divmod(additional + bool(edns), 256),
     )  # fmt: skip

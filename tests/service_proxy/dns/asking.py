@@ -47,7 +47,7 @@ def forwarding(*servers: str, told: Told | None = None, **settings: object) -> I
 
 def ask_raw(
     resolver: Resolver, query: bytes, *, client: bytes = CLIENT, is_tcp: bool = False
-) -> "queue.Queue[bytes]":
+) -> queue.Queue[bytes]:
     """Ask; the answer comes into the queue."""
     answers: queue.Queue[bytes] = queue.Queue()
     resolver.resolve(query, client, is_tcp, answers.put)
@@ -55,7 +55,13 @@ def ask_raw(
 
 
 def ask(
-    resolver: Resolver, name: str, kind: str = "A", *, is_tcp: bool = False, client: bytes = CLIENT, **edns: int
+    resolver: Resolver,
+    name: str,
+    kind: str = "A",
+    *,
+    is_tcp: bool = False,
+    client: bytes = CLIENT,
+    **edns: int,
 ) -> dns.message.Message:
     """Ask and wait; the answer was checked to be one."""
     query = dns.message.make_query(name, kind, **edns)  # type: ignore[arg-type]
@@ -73,9 +79,15 @@ def data_of(answer: dns.message.Message) -> list[str]:
 @contextmanager
 def listening(resolver: Resolver, address: str, port: int = 53) -> Iterator[None]:
     """Put a resolver behind a UDP and a TCP socket, one query after another."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.create_server((address, port)) as tcp:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.create_server((address, port)) as tcp,
+    ):
         udp.bind((address, port))
-        threads = [threading.Thread(target=_udp, args=(resolver, udp)), threading.Thread(target=_tcp, args=(resolver, tcp))]
+        threads = [
+            threading.Thread(target=_udp, args=(resolver, udp)),
+            threading.Thread(target=_tcp, args=(resolver, tcp)),
+        ]
         for thread in threads:
             thread.start()
         try:

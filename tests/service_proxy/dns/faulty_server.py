@@ -53,7 +53,10 @@ class FaultyServer:
 
     def run(self, udp: socket.socket, tcp: socket.socket) -> None:
         """Serve until the sockets are shut."""
-        threads = [threading.Thread(target=one, daemon=True) for one in (lambda: self._udp(udp), lambda: self._tcp(tcp))]
+        threads = [
+            threading.Thread(target=one, daemon=True)
+            for one in (lambda: self._udp(udp), lambda: self._tcp(tcp))
+        ]
         for thread in threads:
             thread.start()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import socket
 import subprocess
 import time
 
@@ -12,9 +11,9 @@ import dns.message
 import dns.rcode
 import pytest
 
-from service_proxy.dns.forward_settings import CacheSettings, Policy, Server
-from tests.service_proxy.dns.asking import CLIENT, Told, ask, ask_raw, data_of, forwarding, listening
-from tests.service_proxy.dns.faulty_server import denial, records, serving
+from service_proxy.dns.forward_settings import Policy
+from tests.service_proxy.dns.asking import Told, ask, ask_raw, data_of, forwarding, listening
+from tests.service_proxy.dns.faulty_server import records, serving
 
 FIRST, SECOND, HERE = "127.0.0.11", "127.0.0.12", "127.0.0.53"
 pytestmark = pytest.mark.usefixtures("host")
@@ -78,7 +77,10 @@ def test_a_closed_port_is_servfail_at_once() -> None:
 
 
 def test_silence_everywhere_is_servfail_in_time() -> None:
-    with serving(FIRST, lambda query, is_tcp: None), forwarding(FIRST, patience=0.1, deadline=0.5) as forwarder:
+    with (
+        serving(FIRST, lambda query, is_tcp: None),
+        forwarding(FIRST, patience=0.1, deadline=0.5) as forwarder,
+    ):
         assert ask(forwarder, "example.com").rcode() == dns.rcode.SERVFAIL
         assert ask(forwarder, "example.com").rcode() == dns.rcode.SERVFAIL  # remembered for a moment
 
@@ -98,13 +100,20 @@ def test_a_server_that_cannot_is_followed_by_one_that_can() -> None:
 
 
 def test_refused_everywhere_is_refused() -> None:
-    with serving(FIRST, lambda query, is_tcp: records(query, code=5).to_wire()), forwarding(FIRST) as forwarder:
+    with (
+        serving(FIRST, lambda query, is_tcp: records(query, code=5).to_wire()),
+        forwarding(FIRST) as forwarder,
+    ):
         assert ask(forwarder, "example.com").rcode() == dns.rcode.REFUSED
 
 
 def test_a_server_without_edns_is_asked_without() -> None:
     def old(query: dns.message.Message, is_tcp: bool) -> bytes:
-        return records(query, "192.0.2.1").to_wire() if query.edns < 0 else query.id.to_bytes(2) + records(query, code=1).to_wire()[2:]
+        return (
+            records(query, "192.0.2.1").to_wire()
+            if query.edns < 0
+            else query.id.to_bytes(2) + records(query, code=1).to_wire()[2:]
+        )
 
     with serving(FIRST, old), forwarding(FIRST) as forwarder:
         assert data_of(ask(forwarder, "example.com")) == ["192.0.2.1"]
