@@ -1,5 +1,27 @@
 """Names: the cluster's own zone, answered from the catalogue, and everything else, asked for elsewhere.
 
+The zone:
+
+names       domain names as bytes of messages: labels, dashed addresses, reverse names
+records     a service and its slices -> what DNS says of them, small enough to be sent to processes
+zone        all records: what is at a name
+wire        what is at a name -> an answer's bytes, but for the query's own
+messages    queries that are not plain: EDNS, wrong ones; what they are answered
+answers     query bytes -> answer bytes: one look-up where it was asked before
+counting    what was asked and answered, as plain numbers
+metrics     the same for Prometheus, under CoreDNS's names
+sockets     where it is listened
+server      the loop over sockets of one process
+stream      a TCP connection of it
+later       what cannot be answered at once: names of others, and before the first snapshot
+feed        catalogue -> updates of records, in the agent
+workers     the processes that answer, from the agent's side
+worker      one of them, from its own side
+lookup      what is at a name of the zone
+joining     an alias of ours and what others say of its end, in one answer
+
+Everything else:
+
 resolver           what the server asks for names that are not the zone's; short answers without records
 message            questions and answers read where they lie, in wire form
 cache              answers of others for as long as they hold, and a day longer if nobody answers
