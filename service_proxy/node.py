@@ -1,4 +1,4 @@
-"""ServiceNode: the loop of one node. Events come in, what they touch is decided anew, what differs is written.
+"""ServiceNode: the loop of one node. Events come in, what they touch is decided, what differs is written.
 
     source  ->  catalogue  ->  dirty services  ->  decisions  ->  programmer  ->  kernel
                     |                                  ^
@@ -10,31 +10,28 @@ on; when it ends, what is in the kernel stays, and connections with it.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import selectors
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Condition, RLock
 
 from linuxnet.errors import KernelError
-from linuxnet.service_changes import ServiceChanges
-from service_proxy.catalogue import Catalogue, Event, Touched
+from service_proxy.bell import Bell
+from service_proxy.catalogue import Catalogue, Event
 from service_proxy.conditions import Conditions
 from service_proxy.connection_table import set_up
 from service_proxy.deciding import Decider
 from service_proxy.figures import Figures
+from service_proxy.memory import settle_memory
+from service_proxy.model import ServiceName
 from service_proxy.programmer import Programmer
+from service_proxy.schedule import Schedule
 from service_proxy.settings import ProxySettings
 from service_proxy.sources.source import Source
 
-WAIT = 5.0  # seconds; the loop looks around at least so often
-TOGETHER = 0.001  # seconds between two transactions: changes that come faster share one
-SETTLE = 0.05  # seconds from somebody else's change of our table to the look at all of it
-LEAST_BETWEEN = 0.4  # seconds between two such looks
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0  # seconds from a refused transaction to the next trial
-SWEEP_EVERY = 600.0  # seconds; chains that nothing leads to cost nothing but a line of `nft list`
+REFUSED = "NotProgrammed"
+MUCH = 10_000  # entries; what it took to decide them is given back
 
 log = logging.getLogger("podwire.services")
 
@@ -60,8 +57,9 @@ class ServiceNode:
         self.programmer: Programmer | None = None  # while it runs
         self._programs = programs
         self._bell = Bell()
-        self._schedule = Schedule()
+        self._schedule = Schedule(settings.resync_interval)
         self._dirty: set[ServiceName] = set()
+        self._since: float | None = None  # when the first change came that is not in the kernel yet
         self._is_stopped = False
 
     @property
@@ -89,20 +87,86 @@ class ServiceNode:
             self._loop()
         finally:
             self.source.close()
-            self.source.release()
             if self.programmer is not None:
                 self.programmer.close()
             self._bell.close()
 
     def _loop(self) -> None:
         with selectors.DefaultSelector() as selector:
-            for one in (self.source, self._bell, *self._watched()):
+            for one in (self.source, self._bell, *((self.programmer.watch,) if self.programmer else ())):
                 selector.register(one, selectors.EVENT_READ)
             while not self._is_stopped:
                 selector.select(self._schedule.wait(time.monotonic(), is_dirty=bool(self._dirty)))
                 self._bell.hush()
                 with self.lock:
                     self._take(self.source.next(0.0))
-                    self._heed()
-                    self._work()
+                    if self.programmer is not None and self.catalogue.is_complete:
+                        self._program(self.programmer)
                     self.changed.notify_all()
+
+    def _take(self, events: list[Event]) -> None:
+        now = time.monotonic()
+        for event in events:
+            touched = self.catalogue.take(event)
+            if not touched:
+                continue
+            self.figures.changes[event.kind.value] += 1
+            self._dirty |= self.decider.touched(touched)
+            if touched.is_everything:
+                self._schedule.compare(now)
+            if self._since is None:
+                self._since = now
+
+    def _program(self, programmer: Programmer) -> None:
+        """Do what is due."""
+        now = time.monotonic()
+        if programmer.is_touched_by_others():
+            log.warning("somebody else has changed our table: it is compared with what it should be")
+            self._schedule.touched_by_others(now)
+        if not (self._schedule.is_compare_due(now) or (self._dirty and self._schedule.may_change(now))):
+            return
+        try:
+            if self._schedule.is_compare_due(now):
+                self._compare(programmer)
+            else:
+                self._change(programmer)
+        except KernelError as error:
+            self._note_failure(programmer, error)
+        else:
+            self._note_success()
+
+    def _compare(self, programmer: Programmer) -> None:
+        is_first = not self.is_synced
+        self._dirty.clear()
+        wanted = self.decider.decide_all()
+        differing = programmer.reconcile(self.decider.rules(), self.decider.node_entries(), wanted)
+        self._schedule.compared(time.monotonic())
+        if differing:
+            log.info("compared with the kernel: %d entries were not as they should be", differing)
+        if is_first:
+            log.info("%d services are served", len(wanted))
+        if is_first or differing > MUCH:
+            del wanted
+            settle_memory()
+
+    def _change(self, programmer: Programmer) -> None:
+        names, self._dirty = self._dirty, set()
+        programmer.change({name: self.decider.decide(name) for name in names})
+
+    def _note_failure(self, programmer: Programmer, error: KernelError) -> None:
+        """Have everything compared; what is refused then again is whose it is, and waits alone."""
+        self.figures.failures += 1
+        self.conditions.tell(REFUSED, str(error))
+        if self._schedule.has_failed:
+            for name in programmer.owners_of(error.asked):
+                self.decider.set_aside(name, str(error))
+        self._schedule.failed(time.monotonic())
+
+    def _note_success(self) -> None:
+        now = time.monotonic()
+        self._schedule.changed(now)
+        self.conditions.tell(REFUSED, "")
+        self.figures.last_sync = time.time()
+        if self._since is not None and not self._dirty:
+            self.figures.programming.add(now - self._since)
+            self._since = None

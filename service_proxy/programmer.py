@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from linuxnet.service_changes import ServiceChanges
 from linuxnet.service_entries import Entry, Target
 from linuxnet.service_rules import Settings as RuleSettings
 from linuxnet.service_table import ServiceTable
@@ -35,13 +36,28 @@ class Programmer:
 
     def __init__(self, figures: Figures) -> None:
         self.table = ServiceTable()
+        self.table.is_whole(RuleSettings())  # its socket has a number now, which the watch leaves out
+        self.watch = ServiceChanges(self.table.port, self.table.is_own)
         self.shadow = Shadow()
         self._rules: RuleSettings | None = None  # as last loaded
         self._figures = figures
 
     def close(self) -> None:
         """Close what is open; what is in the kernel stays, and traffic goes on."""
+        self.watch.close()
         self.table.close()
+
+    def is_touched_by_others(self) -> bool:
+        """Tell whether somebody else has changed the table since the last look."""
+        return self.watch.read()
+
+    def owners_of(self, asked: str) -> list[ServiceName]:
+        """Return whose an entry is that the kernel refused, by what it was asked."""
+        return [
+            name
+            for name in self.shadow.services()
+            if any(str(entry) in asked for entry in self.shadow.entries(name))
+        ]
 
     def reconcile(
         self, rules: RuleSettings, nobodys: Sequence[Entry], wanted: Mapping[ServiceName, Wanted]

@@ -39,6 +39,11 @@ class Schedule:
         """Tell whether everything is to be compared now."""
         return self._compare_at <= now
 
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether the last comparison, too, was refused."""
+        return self._pause > FIRST_PAUSE
+
     def may_change(self, now: float) -> bool:
         """Tell whether a transaction may begin."""
         return self._rest_until <= now
