@@ -62,6 +62,8 @@ class NetlinkSocket:
     @property
     def port(self) -> int:
         """Return the number that tells this socket's changes from others' (nlmsghdr, nlmsg_pid)."""
+        if not self._socket.getsockname()[0]:
+            self._socket.bind((0, 0))
         number: int = self._socket.getsockname()[0]
         return number
 

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from linuxnet.numbers import SCRATCH_HASH
 
 LOCAL = 65536  # where the slots of a Local list begin; a Cluster list has as many at most
-BLOCK = 16  # chains that are made together: making one more later takes 5 to 50 ms, a change 0.1
+BLOCK = 16
 HASH_SEED = 0x706F6477  # "podw"; the same on every node, so that all choose the same endpoint for a client
 
 _FAMILIES = (("ip", 4), ("ip6", 6))
@@ -170,12 +170,15 @@ def _map(pick: Pick, name: str) -> str:
 
 
 def neighbours(names: Iterable[str]) -> list[str]:
-    """Return chains and those beside them: of 1 to 16 slots, of 17 to 32 and so on, but for tables."""
+    """Return chains, and with those that lead to others the same for 1 to 16 slots, 17 to 32 and so on.
+
+    Services grow and shrink, and these chains cost next to nothing where the others are there already.
+    """
     found: dict[str, None] = {}
     for name in names:
         pick = pick_of(name)
         found[name] = None
-        if pick is not None and not pick.hashes:
+        if pick is not None and _leads_to(name) and not pick.hashes and pick.slots <= BLOCK * 4:
             first = (pick.slots - 1) // BLOCK * BLOCK + 1
             found |= dict.fromkeys(pick._replace(slots=n).chain for n in range(first, first + BLOCK))
     return list(found)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +16,11 @@ from linuxnet.service_chains import Pick, chain_rules, known_chains
 
 TEXT = Path(__file__).with_name("services.nft")
 TABLE = f"inet {NFT_SERVICES_TABLE}"
+VERSION = "version_"
 FIRST = "first"  # the chain whose rules are the first of each transaction
-READY = 64  # slots for which the plain chains are there from the beginning
+# Slots for which plain chains are there from the beginning. A chain that is new asks its map of endpoints,
+# and the kernel looks through the whole map for it: 10 ms with 10,000 services of ten
+READY, READY_LOCAL = 64, 16
 _TARGETS = {4: "ip daddr != 127.0.0.0/8", 6: "ip6 daddr != ::1"}
 _LISTED = {4: "ip daddr @nodeport_addresses4", 6: "ip6 daddr @nodeport_addresses6"}
 
@@ -37,7 +41,19 @@ class Settings:
 
 def ready_chains() -> list[str]:
     """Return the names of the chains that are there from the beginning."""
-    return [Pick(slots).chain for slots in range(1, READY + 1)]
+    return [
+        Pick(slots, is_node_port, is_local).chain
+        for is_local in (False, True)
+        for is_node_port in (False, True)
+        for slots in range(1, (READY_LOCAL if is_local else READY) + 1)
+    ]
+
+
+@cache
+def version_chain(settings: Settings) -> str:
+    """Return the name of the empty chain that tells which text the rules are of."""
+    text = text_of(settings) + "\n".join(chain_rules(name, settings.mark)[0] for name in ready_chains())
+    return f"{VERSION}{sha256(text.encode()).hexdigest()[:8]}"
 
 
 @cache
@@ -71,7 +87,7 @@ def declared_sets() -> dict[str, str]:
 def loading(settings: Settings, chains: Iterable[str], gone: Iterable[str]) -> str:
     """Return what writes all rules anew and keeps all elements, as one transaction.
 
-    `chains` are those on demand; `gone` are base chains that are not of these rules.
+    `chains` are those on demand; `gone` are chains of other rules that are to go.
     """
     static = static_chains(settings)
     lines = [f"add table {TABLE}", *declared_sets().values()]
@@ -79,7 +95,7 @@ def loading(settings: Settings, chains: Iterable[str], gone: Iterable[str]) -> s
         f"add chain {TABLE} {name}{f' {{ {hook} }}' if hook else ''}" for name, (hook, _) in static.items()
     ]
     lines += [f"flush chain {TABLE} {name}" for name in static]
-    lines += making(chains, settings)
+    lines += [*making(known_chains(chains), settings), f"add chain {TABLE} {version_chain(settings)}"]
     rest = [(name, rules) for name, (_, rules) in static.items() if name != FIRST]
     lines += [f"add rule {TABLE} {name} {rule}" for name, rules in rest for rule in rules]
     for name in gone:
@@ -88,9 +104,9 @@ def loading(settings: Settings, chains: Iterable[str], gone: Iterable[str]) -> s
 
 
 def making(chains: Iterable[str], settings: Settings) -> list[str]:
-    """Return what makes chains on demand, and those they lead to; `services.nft` says what comes first."""
+    """Return what makes exactly these chains on demand; `services.nft` says which rules come first."""
     rules = {FIRST: list(static_chains(settings)[FIRST][1])}
-    rules |= {name: chain_rules(name, settings.mark) for name in known_chains(chains)}
+    rules |= {name: chain_rules(name, settings.mark) for name in chains}
     lines = [f"add chain {TABLE} {name}" for name in rules]
     lines += [f"flush chain {TABLE} {name}" for name in rules]
     return lines + [f"add rule {TABLE} {name} {rule}" for name, found in rules.items() for rule in found]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from linuxnet import nft_messages as nft
@@ -22,6 +22,7 @@ from linuxnet.service_chains import Pick, known_chains, neighbours, remember_cha
 from linuxnet.service_entries import Entry, kind_of
 from linuxnet.service_rules import (
     TABLE,
+    VERSION,
     Settings,
     declared_sets,
     loading,
@@ -29,6 +30,7 @@ from linuxnet.service_rules import (
     ready_chains,
     rule_counts,
     static_chains,
+    version_chain,
 )
 from linuxnet.service_wire import Counted, Part, parts, read, read_counts, refused_entry
 
@@ -55,7 +57,7 @@ class ServiceTable:
         self._nft = Nft()
         self._settings = Settings()
         self._chains: set[str] = set()  # on demand, that are there
-        self._own: set[int] = set()  # generations that libnftables made for us
+        self._own: deque[int] = deque(maxlen=256)  # generations that libnftables made for us
 
     def close(self) -> None:
         """Close both ways to nf_tables."""
@@ -64,15 +66,12 @@ class ServiceTable:
 
     @property
     def port(self) -> int:
-        """Return what tells this table's own changes of elements from others'; 0 before the first message."""
+        """Return what tells this table's own changes of elements from others' (service_changes.py)."""
         return self._socket.port
 
     def is_own(self, generation: int) -> bool:
-        """Tell whether a commit was one of our rules'; asked once for each."""
-        if generation not in self._own:
-            return False
-        self._own.discard(generation)
-        return True
+        """Tell whether a commit was one of our rules'."""
+        return generation in self._own
 
     def load(self, settings: Settings) -> None:
         """Write the rules anew, in one transaction that keeps all elements.
@@ -86,7 +85,12 @@ class ServiceTable:
         seen = self._seen_chains()
         static = static_chains(settings)
         chains = [*ready_chains(), *known_chains(seen)]
-        gone = [name for name, is_base in seen.items() if is_base and name not in static]
+        gone = [
+            name
+            for name, is_base in seen.items()
+            if (is_base and name not in static)
+            or (name.startswith(VERSION) and name != version_chain(settings))
+        ]
         try:
             self._commit(loading(settings, chains, gone))
         except KernelError as error:
@@ -97,7 +101,10 @@ class ServiceTable:
         self._settings, self._chains = settings, set(known_chains(chains))
 
     def is_whole(self, settings: Settings) -> bool:
-        """Tell whether every chain has as many rules as it should have, and all sets are there."""
+        """Tell whether the rules are of this text, every chain has all of its, and all sets are there.
+
+        Who finds a whole table may leave it as it is: it learns of the chains that are there.
+        """
         seen = self._seen_chains()
         static = static_chains(settings)
         ours = {name for name, is_base in seen.items() if is_base or name in static} | set(known_chains(seen))
@@ -105,17 +112,21 @@ class ServiceTable:
             nft.read_name(body, 2)
             for body in self._dump(nft.GET_SET, nft.rules_body("inet", NFT_SERVICES_TABLE))
         }
-        if not names >= declared_sets().keys() or not set(ready_chains()) <= seen.keys():
+        needed = {version_chain(settings), *ready_chains()}
+        if not names >= declared_sets().keys() or not seen.keys() >= needed:
             return False
         rules = self._dump(nft.GET_RULE, nft.rules_body("inet", NFT_SERVICES_TABLE))
         counted = Counter(nft.read_name(body, nft.NFTA_RULE_CHAIN) for body in rules)
         found = Counter({name: number for name, number in counted.items() if name in ours})
-        return ours >= static.keys() and found == rule_counts(settings, known_chains(seen))
+        if not ours >= static.keys() or found != rule_counts(settings, known_chains(seen)):
+            return False
+        self._settings, self._chains = settings, set(known_chains(seen))
+        return True
 
     def ensure_chains(self, picks: Iterable[Pick], timeouts: Iterable[int] = ()) -> None:
         """Make the chains that are not there; `timeouts` are of session affinity, in seconds.
 
-        `change` does so for what it adds. With each come those of about as many slots, as services grow.
+        `change` does so for what it adds.
         """
         self._ensure({*(pick.chain for pick in picks), *map(remember_chain, timeouts)})
 
@@ -187,9 +198,10 @@ class ServiceTable:
 
     def _ensure(self, names: set[str]) -> None:
         if not self._chains.issuperset(names):
-            missing = [name for name in neighbours(sorted(names)) if name not in self._chains]
+            wanted = known_chains(neighbours(sorted(names)))
+            missing = [name for name in wanted if name not in self._chains]
             self._commit("\n".join(making(missing, self._settings)))
-            self._chains |= known_chains(missing).keys()
+            self._chains |= set(missing)
 
     def _commit(self, text: str) -> None:
         """Run a transaction, and know its generation if nobody else's came between."""
@@ -197,7 +209,7 @@ class ServiceTable:
         self._nft.run(text)
         after = self._generation()
         if after == (before + 1) % (1 << 32):
-            self._own.add(after)
+            self._own.append(after)
 
     def _generation(self) -> int:
         return nft.read_generation(self._socket.get(nft.GET_GENERATION, nft.family_body("unspec")))
