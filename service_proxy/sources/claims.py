@@ -98,8 +98,8 @@ def believed(
         if (kind, one.key) in found:
             troubles[about] = f"{about} is there twice; the first counts"
             continue
-        if one.refused:
-            troubles[about] = f"{name}: {one.refused}"
+        if one.refused or one.note:
+            troubles[about] = f"{name}: {one.refused or one.note}"
         if (value := one.value or said.get((kind, one.key))) is not None:
             found[kind, one.key] = value
     return found, troubles

@@ -20,19 +20,23 @@ GONE_KEPT = 4096  # objects of which is remembered that they have gone; a late e
 class Read(NamedTuple):
     """One object as a registry had it: a value, or why there is none, or neither, when it has gone.
 
-    `version` grows with each change; 0 where order is certain.
+    `version` grows with each change; 0 where order is certain. `note`: what was left out of the value.
     """
 
     key: Key
     version: int = 0
     value: Value | None = None
     refused: str = ""
+    note: str = ""
 
 
 def read(kind: Kind, key: Key, item: JsonObject, version: int = 0) -> Read:
     """Judge an object."""
+    notes: list[str] = []
     try:
-        return Read(key, version, parse(kind, item))
+        value = parse(kind, item, notes)
+        note = f"{notes[0]}{f' (and {len(notes) - 1} more)' if notes[1:] else ''}" if notes else ""
+        return Read(key, version, value, note=note)
     except RefusedObject as error:
         return Read(key, version, None, f"{error}")
 
@@ -57,9 +61,9 @@ class Known:
             if value is not None:
                 self._values[one.key] = value
             self._versions[one.key] = one.version
-            if one.refused:
+            if one.refused or one.note:
                 refused.add(shown(self._kind, one.key))
-                self._refusals.tell(shown(self._kind, one.key), one.refused)
+                self._refusals.tell(shown(self._kind, one.key), one.refused or one.note)
         self._refusals.keep_only(refused)
         return Listed(self._kind, dict(self._values))
 
@@ -68,7 +72,7 @@ class Known:
         known = self._versions.get(one.key, self._gone.get(one.key, 0))
         if one.version and one.version <= known:
             return None
-        self._refusals.tell(shown(self._kind, one.key), one.refused)
+        self._refusals.tell(shown(self._kind, one.key), one.refused or one.note)
         if one.value is None and not one.refused:
             return self._removed(one)
         self._gone.pop(one.key, None)

@@ -136,7 +136,8 @@ class PodSlices:
         self._is_list_due = False
         items = dict(self._written)
         for made in self._slices.values():
-            items.update(made)
+            for key, one in made.items():
+                items[key] = one
         return [Listed(Kind.SLICE, items)]
 
     def _remade(self, name: ServiceName, pods: set[SliceName] | None) -> list[Event]:
