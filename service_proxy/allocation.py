@@ -2,8 +2,8 @@
 
 A node gives what its services need, and writes each thing down under a key of its own, only if nobody has
 it. Where nodes share a store, that is the judge; who loses reads what happened and decides anew. A node
-whose services lie in a folder has a store in its state folder: a restart goes on with it, and other nodes
-that have a copy of the same objects come to the same numbers, since these follow from the names
+whose services lie in a folder has a file in its state folder: a restart goes on with it, and other nodes that
+have a copy of the same objects come to the same numbers, since these follow from the names
 (`number_range`). Only two names that meet in one number can tell such nodes apart: those that list the
 objects in one order agree even then. A store that cannot be asked delays what is new; what was given stays.
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from cluster_store.store import Conflict, Store, StoreRefused, StoreUnavailable
+from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
 from service_proxy.allotment import Allotment, Allotter, Ranges
 from service_proxy.claims import Book, Claim, Ledger
 from service_proxy.conditions import Conditions
@@ -28,19 +28,17 @@ CONDITION, OUTAGE = "NotAllocated", "AllocationDelayed"
 
 
 class Allocation:
-    """What was given, and to whom. For one thread; a store is asked only when something new is needed."""
+    """What was given, and to whom. For one thread; the ledger is asked only when something new is needed."""
 
     def __init__(
         self,
-        store: Store,
-        prefix: str,
+        ledger: Ledger,
         ranges: Ranges,
         conditions: Conditions,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ledger = Ledger(store, f"{prefix.rstrip('/')}/claims")
+        self._ledger = ledger
         self._ranges, self._conditions, self._clock = ranges, conditions, clock
-        self._name = store.name
         self._book = Book()
         self._written: dict[str, Claim] = {}  # what the registry has, as far as we know
         self._gone: dict[str, float] = {}  # owners that are no more, and since when
@@ -59,7 +57,7 @@ class Allocation:
         try:
             return self._settled(given)
         except (StoreUnavailable, StoreRefused) as error:
-            self._conditions.tell(OUTAGE, f"{self._name}: {error}")
+            self._conditions.tell(OUTAGE, f"{self._ledger.name}: {error}")
             return {one.service.name: one.service for one in self._known(given)}
 
     def vanished(self, names: Iterable[ServiceName]) -> None:

@@ -1,15 +1,14 @@
 """Who has what: addresses and ports that several nodes give, each to one service, kept in a registry.
 
 One key for each thing, written only where there is none: of two nodes that give the same, the second is
-refused, reads what has happened and decides anew. A folder on this machine is such a registry, too: then
-it is what a restart goes on from.
+refused, reads what has happened and decides anew. `claims_file` is for a node that shares no registry.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from cluster_store.store import Check, Delete, Item, Put, Store
 
@@ -56,12 +55,41 @@ class Book:
         return frozenset(self._owned)
 
 
-class Ledger:
-    """The claims in a registry. For one thread."""
+class Ledger(Protocol):
+    """Where claims are written down, for one thread."""
+
+    @property
+    def name(self) -> str:
+        """Return what it is, for a person."""
+
+    def read(self) -> Mapping[str, Claim]:
+        """Return all that can be read. Raises StoreUnavailable, StoreRefused."""
+
+    def claim(self, wanted: Iterable[Claim]) -> None:
+        """Write some claims, or as many as come before one that is refused.
+
+        What somebody else had when it was last read is taken from him: so it was decided.
+
+        Raises:
+            Conflict: somebody was faster; read.
+            StoreUnavailable, StoreRefused.
+        """
+
+    def release(self, things: Iterable[str]) -> None:
+        """Remove claims that are as they were read, else none. Raises as `claim`."""
+
+
+class StoreLedger:
+    """A `Ledger` in a registry that nodes share."""
 
     def __init__(self, store: Store, prefix: str) -> None:
-        self._store, self._prefix = store, f"{prefix.rstrip('/')}/"
+        self._store, self._prefix = store, f"{prefix.rstrip('/')}/claims/"
         self._versions: dict[str, int] = {}
+
+    @property
+    def name(self) -> str:
+        """Return what it is, for a person."""
+        return self._store.name
 
     def read(self) -> Mapping[str, Claim]:
         """Return all that can be read. Raises StoreUnavailable, StoreRefused."""
@@ -74,20 +102,13 @@ class Ledger:
         return found
 
     def claim(self, wanted: Iterable[Claim]) -> None:
-        """Write some claims, or as many as come before one that is refused.
-
-        What somebody else had when it was last read is taken from him: so it was decided.
-
-        Raises:
-            Conflict: somebody was faster; read.
-            StoreUnavailable, StoreRefused.
-        """
+        """Write some claims."""
         for part in _parts(list(wanted)):
             checks = [Check(self._key(one.thing), self._versions.get(one.thing, 0)) for one in part]
             self._store.commit(checks, [Put(self._key(one.thing), _text(one)) for one in part])
 
     def release(self, things: Iterable[str]) -> None:
-        """Remove claims that are as they were read, else none. Raises as `claim`."""
+        """Remove claims that are as they were read."""
         for part in _parts([one for one in things if one in self._versions]):
             checks = [Check(self._key(one), self._versions[one]) for one in part]
             self._store.commit(checks, [Delete(self._key(one)) for one in part])

@@ -14,6 +14,8 @@ from cluster_store.directory import DirectoryStore
 from cluster_store.store import Item, Snapshot, StoreUnavailable
 from service_proxy.allocation import KEPT, Allocation
 from service_proxy.allotment import Ranges
+from service_proxy.claims import Ledger, StoreLedger
+from service_proxy.claims_file import FileLedger
 from service_proxy.conditions import Conditions
 from service_proxy.model import Service, ServiceName, ServicePort, ServiceType
 from service_proxy.number_range import NumberRange, address_band, port_band
@@ -25,10 +27,13 @@ RANGES = Ranges(("10.96.0.0/24", "fd00:96::/112"))
 class Node:
     """One node's allocation over a store."""
 
-    def __init__(self, folder: Path, ranges: Ranges = RANGES) -> None:
+    def __init__(self, folder: Path, ranges: Ranges = RANGES, *, is_file: bool = False) -> None:
         self.conditions, self.now = Conditions(), 0.0
         self.store = DirectoryStore(folder)
-        self.allocation = Allocation(self.store, "/podwire", ranges, self.conditions, lambda: self.now)
+        self.ledger: Ledger = StoreLedger(self.store, "/podwire")
+        if is_file:
+            self.ledger = FileLedger(folder / "claims")
+        self.allocation = Allocation(self.ledger, ranges, self.conditions, lambda: self.now)
 
     def fill(self, *services: Service) -> list[Service]:
         """Return the services filled, in their order."""
@@ -89,11 +94,12 @@ def test_kubernetes_is_first_and_kube_dns_tenth(node: Node) -> None:
     assert texts(first) == ["10.96.0.1"] and texts(tenth) == ["10.96.0.10", "fd00:96::a"]
 
 
-def test_a_restart_and_another_node_give_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_restart_and_another_node_give_the_same(tmp_path: Path, is_file: bool) -> None:
     services = [named(f"s{i}", type=ServiceType.NODE_PORT, families=(6, 4)) for i in range(30)]
-    first = Node(tmp_path).fill(*services)
+    first = Node(tmp_path, is_file=is_file).fill(*services)
     assert all([len(one) for one in service.cluster_ips] == [16, 4] for service in first)
-    assert Node(tmp_path).fill(*reversed(services)) == first[::-1]
+    assert Node(tmp_path, is_file=is_file).fill(*reversed(services)) == first[::-1]
 
 
 def test_nodes_that_share_nothing_agree_as_long_as_no_two_names_meet(tmp_path: Path) -> None:
@@ -103,9 +109,10 @@ def test_nodes_that_share_nothing_agree_as_long_as_no_two_names_meet(tmp_path: P
     assert one.fill(*services) == [two.fill(service)[0] for service in services]
 
 
-def test_nodes_that_share_a_store_never_give_one_thing_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_file", [False, True])
+def test_nodes_that_share_a_ledger_never_give_one_thing_twice(tmp_path: Path, is_file: bool) -> None:
     services = [named(f"s{i}", type=ServiceType.NODE_PORT) for i in range(120)]
-    nodes = [Node(tmp_path, Ranges(("10.96.0.0/24",), (30000, 30199))) for _ in range(3)]
+    nodes = [Node(tmp_path, Ranges(("10.96.0.0/24",), (30000, 30199)), is_file=is_file) for _ in range(3)]
     found: dict[int, list[Service]] = {}
 
     def work(index: int) -> None:
@@ -186,7 +193,9 @@ def test_a_family_that_the_cluster_has_not_is_replaced_by_the_one_it_has(tmp_pat
     assert one.families == (6,) and texts(one)[0].startswith("fd00:96::")
 
 
-def test_what_is_gone_is_kept_a_while_then_given_back(node: Node) -> None:
+@pytest.mark.parametrize("is_file", [False, True])
+def test_what_is_gone_is_kept_a_while_then_given_back(tmp_path: Path, is_file: bool) -> None:
+    node = Node(tmp_path, is_file=is_file)
     services = [named(f"s{i}") for i in range(3)]
     filled = node.fill(*services)
     node.allocation.vanished([services[0].name])
@@ -240,9 +249,25 @@ def test_strange_records_are_nobodys(tmp_path: Path) -> None:
             return Snapshot(found.items + odd, found.revision)
 
     node = Node(tmp_path)
-    node.allocation = Allocation(Strange(tmp_path), "/podwire", RANGES, node.conditions)
+    node.allocation = Allocation(StoreLedger(Strange(tmp_path), "/podwire"), RANGES, node.conditions)
     (one,) = node.fill(named("a"))
     assert one.cluster_ips and node.troubles() == {}
+
+
+def test_a_file_that_a_crash_has_cut_loses_what_was_not_written(tmp_path: Path) -> None:
+    (first,) = Node(tmp_path, is_file=True).fill(named("a"))
+    with (tmp_path / "claims").open("a") as file:
+        file.write('["ip/10.96.0.77", "defa')
+    node = Node(tmp_path, is_file=True)
+    assert node.fill(named("a"), named("b"))[0] == first
+    assert Node(tmp_path, is_file=True).fill(named("b")) == node.fill(named("b"))
+
+
+def test_a_file_that_cannot_be_written_is_a_condition(tmp_path: Path) -> None:
+    (tmp_path / "claims").mkdir()
+    node = Node(tmp_path, is_file=True)
+    assert node.allocation.fill([named("a")]) == {}
+    assert "Is a directory" in str(node.troubles())
 
 
 def test_numbers_are_spread_and_chosen_at_once() -> None:
