@@ -21,6 +21,7 @@ from service_proxy.model import (
     EndpointPort,
     EndpointSlice,
     Namespace,
+    Node,
     Pod,
     Service,
     ServiceName,
@@ -176,7 +177,7 @@ class World:
                                   env={"LC_ALL": "C", "PATH": os.environ["PATH"]})  # fmt: skip
         return done.stdout + done.stderr
 
-    def change(self, kind: Kind, value: Service | EndpointSlice | Pod | Namespace) -> None:
+    def change(self, kind: Kind, value: Service | EndpointSlice | Pod | Namespace | Node) -> None:
         """Tell the catalogue of an object."""
         self.catalogue.take(Changed(kind, value.name, value))
 
