@@ -95,6 +95,7 @@ class Service:
     allocates_node_ports: bool = True  # allocateLoadBalancerNodePorts
     labels: Mapping[str, str] = field(default_factory=dict)
     version: str = ""  # of the registry, for whoever writes it back
+    created: str = ""  # RFC 3339; of two services that claim the same, the older has it
 
 
 class Hints(NamedTuple):

@@ -14,9 +14,11 @@ sockets     where it is listened
 server      the loop over sockets of one process
 stream      a TCP connection of it
 later       what cannot be answered at once: names of others, and before the first snapshot
+updates     what an agent tells the processes that answer, and its form
 feed        catalogue -> updates of records, in the agent
 workers     the processes that answer, from the agent's side
 worker      one of them, from its own side
+node_dns    sockets, processes and the thread that tells them: for whoever has a catalogue
 lookup      what is at a name of the zone
 joining     an alias of ours and what others say of its end, in one answer
 

@@ -1,8 +1,8 @@
 """Query bytes -> answer bytes: one look-up for what was asked before, since most of what is asked was.
 
-What is kept are answers for the names and types that the zone has, so that they are no more than it; a
-service's change drops its own. What is not there is found anew each time, from the zone's dictionaries:
-whoever asks for names at random fills no memory.
+What is kept are answers for the names and types that the zone has, so that they are no more than it, and
+a bounded number of names that it has not: whoever asks at random fills no memory. A service's change drops
+its own answers and all denials.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from service_proxy.model import Address
 AD = 0x20
 TRANSFERS = (251, 252)  # IXFR, AXFR: nobody needs the whole zone, and it is the largest answer there could be
 KEPT_TYPES = (A, AAAA, SRV)
+DENIED_MAX = 20_000  # names of 100 bytes: search lists ask for the same ones again and again
 OPTS_MAX = 1000  # forms of OPT that are known by heart; clients have a handful
 
 _FIRST = {
@@ -61,16 +62,22 @@ class Answers:
         self._prepared: dict[bytes, Prepared] = {}
         self._owned: dict[bytes, list[bytes]] = {}  # service -> questions whose answers it decides
         self._reverse: dict[Address, bytes] = {}  # -> the question that was asked for it
+        self._denied: dict[bytes, Prepared] = {}  # all of the same answer; forgotten at any change
         self._opts: dict[bytes, tuple[int, bytes]] = {}
 
     def replace_service(self, key: bytes, records: ServiceRecords | None) -> None:
         """Take what is now said of a service; None: it is gone."""
+        self.forget_denials()
         touched = self.zone.replace_service(key, records)
         for question in self._owned.pop(key, ()):
             self._prepared.pop(question, None)
         if self._reverse:
             for address in touched & self._reverse.keys():
                 self._prepared.pop(self._reverse.pop(address), None)
+
+    def forget_denials(self) -> None:
+        """Look anew for what was not there; to be called after the zone has got anything else."""
+        self._denied.clear()
 
     def answer(self, message: bytes, tally: Tally, *, is_stream: bool = False) -> bytes | None:
         """Return the answer; b"" is silence, None is for others, or for later."""
@@ -89,7 +96,7 @@ class Answers:
         prepared = self._prepared.get(question)
         if prepared is None:
             lower = question.lower()
-            prepared = self._prepared.get(lower) or self._look(message, lower)
+            prepared = self._known(lower) or self._look(message, lower)
             if prepared is None:
                 return self._unusual(message, tally, is_stream=is_stream)
         counts, edns_counts, tail, changing, turn = prepared
@@ -123,6 +130,9 @@ class Answers:
             self._opts[theirs] = simple
         return simple
 
+    def _known(self, question: bytes) -> Prepared | None:
+        return self._prepared.get(question) or self._denied.get(question)
+
     def _look(self, message: bytes, question: bytes) -> Prepared | None:
         """Find what nobody has asked for yet, or what is not there; None if it is not plain or not ours."""
         if question[-2:] != IN or question_end(message) != HEADER + len(question):
@@ -137,8 +147,7 @@ class Answers:
             return self.preparer.start_of_authority()
         found = find(self.zone, name, kind)
         if isinstance(found, Absence):
-            is_final = found is Absence.NO_NAME and not self.is_searching
-            return self.preparer.no_name if is_final else None
+            return self._deny(question) if found is Absence.NO_NAME and not self.is_searching else None
         if found.beyond:
             return None
         prepared = self.preparer.prepare(found)
@@ -150,6 +159,12 @@ class Answers:
             self._reverse[found.address] = question
         return prepared
 
+    def _deny(self, question: bytes) -> Prepared:
+        if len(self._denied) >= DENIED_MAX:
+            self._denied.clear()
+        self._denied[question] = self.preparer.no_name
+        return self.preparer.no_name
+
     def _unusual(self, message: bytes, tally: Tally, *, is_stream: bool) -> bytes | None:
         query = read(message)
         if isinstance(query, bytes):
@@ -158,7 +173,8 @@ class Answers:
             return query
         if query.klass != 1 or query.type in TRANSFERS:
             return self._count(refuse(query, REFUSED), query, tally)
-        prepared = self._find(query.name, query.type, query.name + query.question[-4:])
+        question = query.question.lower()
+        prepared = self._known(question) or self._find(query.name, query.type, question)
         if prepared is None:
             return None
         return self._count(self.render(query, prepared, is_stream=is_stream), query, tally)

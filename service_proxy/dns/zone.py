@@ -59,7 +59,7 @@ class Zone:
             Address, bytes | tuple[bytes, ...]
         ] = {}  # keys of the services that have it; mostly one
         self._namespaces: dict[bytes, int] = {}  # how many say that it exists
-        self._pods: dict[tuple[bytes, Address], int] = {}
+        self._pods: dict[Address, tuple[bytes, ...]] = {}  # namespaces of the pods that have it, mostly one
 
     def replace_service(self, key: bytes, records: ServiceRecords | None) -> frozenset[Address]:
         """Take what is now said of a service, None if nothing; return all addresses it had and has."""
@@ -80,10 +80,24 @@ class Zone:
         """Say that a namespace exists (1) or no longer does (-1), whether it has services or not."""
         _count(self._namespaces, namespace, number)
 
-    def count_pod(self, namespace: bytes, address: Address, number: int) -> None:
-        """Say that a pod has an address (1) or no longer has it (-1)."""
-        _count(self._namespaces, namespace, number)
-        _count(self._pods, (namespace, address), number)
+    def add_pod(self, namespace: bytes, address: Address) -> None:
+        """Say that a pod has an address."""
+        self._pods[address] = (*self._pods.get(address, ()), namespace)
+
+    def remove_pod(self, namespace: bytes, address: Address) -> None:
+        """Say that a pod no longer has an address; another may have it already."""
+        left = list(self._pods.pop(address, ()))
+        if namespace in left:
+            left.remove(namespace)
+        if left:
+            self._pods[address] = tuple(left)
+
+    def forget_others(self) -> None:
+        """Forget pods and namespaces, but for those that have services: they are all told again."""
+        self._pods.clear()
+        self._namespaces.clear()
+        for key in self.services:
+            _count(self._namespaces, namespace_of(key), 1)
 
     def has_namespace(self, namespace: bytes) -> bool:
         """Tell whether a namespace exists."""
@@ -91,7 +105,12 @@ class Zone:
 
     def has_pod(self, namespace: bytes, address: Address) -> bool:
         """Tell whether some pod of the namespace has the address."""
-        return (namespace, address) in self._pods
+        return namespace in self._pods.get(address, ())
+
+    def namespace_at(self, address: Address) -> bytes | None:
+        """Return the namespace of the pod that has an address; None where none has, or pods of two."""
+        namespaces = set(self._pods.get(address, ()))
+        return namespaces.pop() if len(namespaces) == 1 else None
 
     def keys_at(self, address: Address) -> tuple[bytes, ...]:
         """Return the keys of the services that have an address, of their own or of an endpoint."""
