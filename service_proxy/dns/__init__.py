@@ -31,6 +31,8 @@ hosts              names that the configuration knows
 upstreams          servers to ask: which, in what order, and whether they answer at all
 exchange           one question at one server, over UDP or TCP
 flight             one question on its way: who waits for it, where it has been asked
+departures         how questions are asked: at whom, when again, when given up
+probing            asks silent upstreams whether they are back
 forwarder          the loop that has all questions on their way; the resolver that stands behind the server
 forward_settings   what the forwarder is told
 forward_figures    what forwarder and cache count, under CoreDNS's names
