@@ -96,7 +96,7 @@ class Answers:
         prepared = self._prepared.get(question)
         if prepared is None:
             lower = question.lower()
-            prepared = self._prepared.get(lower) or self._denied.get(lower) or self._look(message, lower)
+            prepared = self._known(lower) or self._look(message, lower)
             if prepared is None:
                 return self._unusual(message, tally, is_stream=is_stream)
         counts, edns_counts, tail, changing, turn = prepared
@@ -129,6 +129,9 @@ class Answers:
         if simple is not None and len(self._opts) < OPTS_MAX:
             self._opts[theirs] = simple
         return simple
+
+    def _known(self, question: bytes) -> Prepared | None:
+        return self._prepared.get(question) or self._denied.get(question)
 
     def _look(self, message: bytes, question: bytes) -> Prepared | None:
         """Find what nobody has asked for yet, or what is not there; None if it is not plain or not ours."""
@@ -170,7 +173,8 @@ class Answers:
             return query
         if query.klass != 1 or query.type in TRANSFERS:
             return self._count(refuse(query, REFUSED), query, tally)
-        prepared = self._find(query.name, query.type, query.name + query.question[-4:])
+        question = query.question.lower()
+        prepared = self._known(question) or self._find(query.name, query.type, question)
         if prepared is None:
             return None
         return self._count(self.render(query, prepared, is_stream=is_stream), query, tally)

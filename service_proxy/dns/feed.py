@@ -13,10 +13,9 @@ from service_proxy.catalogue import Catalogue, Touched
 from service_proxy.dns.names import label
 from service_proxy.dns.records import NOWHERE, Place, ServiceRecords, records_of, service_key
 from service_proxy.dns.updates import Update
-from service_proxy.model import EndpointSlice, Pod, ServiceName, SliceName
+from service_proxy.model import Pod, ServiceName, SliceName
 
 CHUNK = 100  # services of one update: a millisecond in which nobody is answered
-TRIES = 100  # to read a service's slices while they change
 
 
 class Feed:
@@ -94,15 +93,7 @@ class Feed:
         service = self._catalogue.services.get(name)
         if service is None:
             return None
-        return records_of(service, self._slices(name), self._place, names_pods=self._names_pods)
-
-    def _slices(self, name: ServiceName) -> tuple[EndpointSlice, ...]:
-        for _ in range(TRIES):
-            try:
-                return self._catalogue.slices_of(name)
-            except RuntimeError:  # the dictionary changed while it was read: the other thread's event, then
-                continue  # this service is noted again anyway
-        return ()
+        return records_of(service, self._catalogue.slices_of(name), self._place, names_pods=self._names_pods)
 
     def _change_namespaces(self, names: Iterable[str]) -> Iterator[tuple[bytes, bool]]:
         for name in names:

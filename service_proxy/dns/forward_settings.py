@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address
@@ -12,6 +14,7 @@ from service_proxy.dns.message import LARGEST_UDP
 from service_proxy.model import Address
 
 PORT = 53
+_BRACKETED, _WITH_PORT = re.compile(r"\[(.*)\](?::([0-9]{1,5}))?"), re.compile(r"([^:]*):([0-9]{1,5})")
 
 
 class Server(NamedTuple):
@@ -26,18 +29,12 @@ class Server(NamedTuple):
 
 def read_server(text: str) -> Server:
     """Read ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT. Raises ValueError: a name, or no port number."""
-    address, port = text, str(PORT)
-    if text.startswith("["):
-        address, _, port = text[1:].partition("]")
-        port = port.removeprefix(":") or str(PORT)
-    elif text.count(":") == 1:
-        address, _, port = text.partition(":")
-    try:
+    found = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
+    address, port = found.groups() if found else (text, None)
+    with suppress(ValueError):  # which says less than the sentence below
         ip_address(address)
-        if port.isdecimal() and 0 < int(port) < 1 << 16:
-            return Server(address, int(port))
-    except ValueError:  # says less than the sentence below
-        pass
+        if 0 < int(port or PORT) < 1 << 16:
+            return Server(address, int(port or PORT))
     raise ValueError(f"{text[:80]!r}: expected the address of a DNS server, ADDRESS or ADDRESS:PORT")
 
 

@@ -96,6 +96,11 @@ class Forwarder:
         self._inbox.append(tuple(servers))
         self._ring()
 
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the loop runs."""
+        return self._thread.is_alive()
+
     def samples(self) -> list[Sample]:
         """Return the figures of now."""
         return self.figures.samples(len(self.cache))

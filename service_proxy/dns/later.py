@@ -1,7 +1,8 @@
 """What cannot be answered at once: names of others, aliases that lead there, all before the first snapshot.
 
 A server that has just begun knows nothing, and must not deny what is there: the zone's names wait until
-everything was told once, for 5 s at most (as CoreDNS does), then they are a failure of the server's.
+everything was told once, but not for ever (5 s, as
+CoreDNS'), then they are a failure of the server's.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from service_proxy.dns.resolver import Answer, Resolver, Searcher
 from service_proxy.dns.wire import REFUSED, SERVFAIL
 from service_proxy.model import Address
 
-PATIENCE = 5.0  # seconds; CoreDNS' startup_timeout
 WAITING_MAX = 4096  # queries of at most 64 kB by TCP, 512 bytes as a rule
 
 
@@ -45,7 +45,7 @@ class Later:
         self._searcher = searcher
         answers.is_searching = searcher is not None
         self._waiting: list[Asked] = []
-        self._deadline = monotonic() + PATIENCE
+        self._deadline = monotonic() + answers.zone.options.patience
 
     def take(self, asked: Asked) -> None:
         """Have a query answered that `Answers.answer` left."""
@@ -75,7 +75,7 @@ class Later:
 
     def _wait(self, query: Query, asked: Asked) -> None:
         if monotonic() > self._deadline or len(self._waiting) >= WAITING_MAX:
-            self._say(query, SERVFAIL, asked)
+            _counted(query, asked)(refuse(query, SERVFAIL))
         else:
             self._waiting.append(asked)
 
@@ -111,14 +111,10 @@ class Later:
 
     def _forward(self, query: Query, asked: Asked, code: int = REFUSED) -> None:
         if self._resolver is None:
-            self._say(query, code, asked)
+            _counted(query, asked, is_foreign=code == REFUSED)(refuse(query, code))
         else:
             give = _counted(query, asked, is_foreign=True)
             self._resolver.resolve(asked.message, asked.client, asked.is_stream, give)
-
-    @staticmethod
-    def _say(query: Query, code: int, asked: Asked) -> None:
-        _counted(query, asked)(refuse(query, code))
 
 
 def _not_searched(query: bytes, client: Address, is_tcp: bool, answer: Answer, denial: bytes) -> bool:

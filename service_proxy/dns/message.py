@@ -109,7 +109,7 @@ def _opt(query: bytes, end: int) -> tuple[int, int, bytes] | None:
     if query[6:10] != b"\0\0\0\0" or additional > QUERY_RECORDS:
         raise Malformed("a query with answers")
     for _ in range(additional):
-        kind, cls, ttl, at, end = _record(query, end)
+        kind, cls, ttl, at, end = read_record(query, end)
         if kind == OPT:
             return cls, ttl, query[at:end]
     return None
@@ -125,7 +125,7 @@ def _subnet(options: bytes) -> bytes:
     return b""
 
 
-def _record(message: bytes, at: int) -> tuple[int, int, int, int, int]:
+def read_record(message: bytes, at: int) -> tuple[int, int, int, int, int]:
     """Return type, class, TTL, and where the data of the record at `at` begin and end."""
     at = name_end(message, at) + 10
     if at > len(message):
@@ -147,7 +147,7 @@ def read_answer(message: bytes) -> Body:
     counts, minimum = [0, 0, 0], -1
     for section in range(3):
         for _ in range(int.from_bytes(message[6 + 2 * section : 8 + 2 * section])):
-            kind, _, ttl, data, end = _record(message, at)
+            kind, _, ttl, data, end = read_record(message, at)
             if kind == OPT:
                 if ttl >> 24:
                     raise Malformed("an extended code")

@@ -63,21 +63,21 @@ class PodNamespaces:
                 self._bell.wait(-1, LOOK_AGAIN)
                 continue
             try:
-                self._follow(changes, is_there=watched == self._folder)
+                self._follow(changes, watched)
             except (FolderGone, EventsLost):  # a new watch, and everything anew
                 log.debug("%s: read anew", self._folder)
             finally:
                 changes.close()
 
-    def _follow(self, changes: FileChanges, *, is_there: bool) -> None:
+    def _follow(self, changes: FileChanges, watched: Path) -> None:
         """Read all, then what changes. Returns when a folder on the way to it is new, or the bell rings."""
         self._read_all()
-        if not is_there and self._folder.is_dir():
-            return  # it came before the watch
+        if _existing(self._folder) != watched:
+            return  # one came between the look and the watch
         while not self._bell.has_rung:
             self._bell.wait(changes.fd, LOOK_AGAIN)
             names = changes.take()
-            if not is_there:
+            if watched != self._folder:
                 return
             for name in names:
                 self._read(name)

@@ -32,6 +32,7 @@ class ZoneOptions(NamedTuple):
     # Here an answer costs microseconds on the client's own node, and a kept one leads to pods that are gone
     pods: PodNames = PodNames.INSECURE
     server_addresses: tuple[Address, ...] = ()  # of ns.dns.ZONE; (): there is no NS record
+    patience: float = 5.0  # seconds that questions wait for the first snapshot; CoreDNS' startup_timeout
     prefers_near: bool = False  # headless: endpoints of this node, then of this zone, before others
 
 

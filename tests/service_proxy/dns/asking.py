@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import dns.message
 
@@ -103,11 +104,15 @@ def listening(resolver: Resolver, address: str, port: int = 53) -> Iterator[None
 def _udp(resolver: Resolver, udp: socket.socket) -> None:
     with suppress(OSError):
         while True:
-            query, (address, port) = udp.recvfrom(65535)
-            if not query:
+            query, client = udp.recvfrom(65535)
+            if not client:  # shut
                 return
-            reply = lambda answer, to=(address, port): udp.sendto(answer, to)  # noqa: E731
-            resolver.resolve(query, socket.inet_aton(address), False, reply)
+            resolver.resolve(query, socket.inet_aton(client[0]), False, partial(_send, udp, client))
+
+
+def _send(udp: socket.socket, client: tuple[str, int], answer: bytes) -> None:
+    with suppress(OSError):
+        udp.sendto(answer, client)
 
 
 def _tcp(resolver: Resolver, tcp: socket.socket) -> None:

@@ -17,7 +17,7 @@ import dns.rdatatype
 import dns.rrset
 
 SOA = "ns.test. hostmaster.test. 1 7200 1800 86400 {minimum}"
-Answering = Callable[[dns.message.Message, bool], "bytes | None"]
+Answering = Callable[[dns.message.Message, bool], bytes | list[bytes] | None]
 
 
 def records(
@@ -49,6 +49,7 @@ class FaultyServer:
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     by_tcp: int = 0
     queries: list[dns.message.Message] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)  # that UDP questions came from
     late: float = 0.0  # seconds until an answer by UDP
 
     def run(self, udp: socket.socket, tcp: socket.socket) -> None:
@@ -69,11 +70,15 @@ class FaultyServer:
                 threading.Thread(target=self._reply, args=(udp, data, client), daemon=True).start()
 
     def _reply(self, udp: socket.socket, data: bytes, client: tuple[str, int]) -> None:
-        if (answer := self._take(data, False)) is not None:
-            if self.late:
-                time.sleep(self.late)  # this is the fault, not a wait for something
-            with suppress(OSError):
-                udp.sendto(answer, client)
+        self.ports.append(client[1])
+        answer = self._take(data, False)
+        if answer is None:
+            return
+        if self.late:
+            time.sleep(self.late)  # this is the fault, not a wait for something
+        with suppress(OSError):
+            for one in answer if isinstance(answer, list) else [answer]:
+                udp.sendto(one, client)
 
     def _tcp(self, tcp: socket.socket) -> None:
         with suppress(OSError):
@@ -82,10 +87,10 @@ class FaultyServer:
                 with connection:
                     head = connection.recv(2, socket.MSG_WAITALL)
                     data = connection.recv(int.from_bytes(head), socket.MSG_WAITALL)
-                    if (answer := self._take(data, True)) is not None:
+                    if isinstance(answer := self._take(data, True), bytes):
                         connection.sendall(len(answer).to_bytes(2) + answer)
 
-    def _take(self, data: bytes, is_tcp: bool) -> bytes | None:
+    def _take(self, data: bytes, is_tcp: bool) -> bytes | list[bytes] | None:
         query = dns.message.from_wire(data)
         question = query.question[0]
         self.asked[str(question.name), dns.rdatatype.to_text(question.rdtype)] += 1
