@@ -21,16 +21,19 @@ from service_proxy.bell import Bell
 from service_proxy.catalogue import Catalogue, Event
 from service_proxy.conditions import Conditions
 from service_proxy.connection_table import set_up
-from service_proxy.deciding import Decider
+from service_proxy.deciding import Decided, Decider
 from service_proxy.figures import Figures
+from service_proxy.health import ProxyHealth
 from service_proxy.memory import settle_memory
-from service_proxy.model import ServiceName
+from service_proxy.model import Address, ServiceName
+from service_proxy.ports import Ports
 from service_proxy.programmer import Programmer
 from service_proxy.schedule import Schedule
 from service_proxy.settings import ProxySettings
 from service_proxy.sources.source import Source
 
 REFUSED = "NotProgrammed"
+RETRY_EVERY = 10.0  # seconds; a port that was taken may be free
 MUCH = 10_000  # entries; what it took to decide them is given back
 
 log = logging.getLogger("podwire.services")
@@ -44,22 +47,30 @@ class ServiceNode:
     """
 
     def __init__(
-        self, settings: ProxySettings, open_source: Callable[[], Source], *, programs: bool = True
+        self,
+        settings: ProxySettings,
+        open_source: Callable[[Conditions], Source],
+        *,
+        programs: bool = True,
+        dns: tuple[Address, ...] = (),
     ) -> None:
         self.settings = settings
         self.conditions = Conditions()
         self.figures = Figures()
         self.lock = RLock()  # held while the loop works; who asks for a status takes it
         self.changed = Condition(self.lock)  # told after each turn of the loop
-        self.source = open_source()
+        self.source = open_source(self.conditions)
         self.catalogue = Catalogue(settings.node_name, self.source.kinds)
-        self.decider = Decider(settings, self.catalogue, self.conditions)
+        self.decider = Decider(settings, self.catalogue, self.conditions, dns)
+        self.health = ProxyHealth()
+        self.ports = Ports(settings, self.conditions, self.health)
         self.programmer: Programmer | None = None  # while it runs
         self._programs = programs
         self._bell = Bell()
         self._schedule = Schedule(settings.resync_interval)
         self._dirty: set[ServiceName] = set()
         self._since: float | None = None  # when the first change came that is not in the kernel yet
+        self._retry_at = 0.0
         self._is_stopped = False
 
     @property
@@ -82,11 +93,13 @@ class ServiceNode:
         if self._programs:
             self.programmer = Programmer(self.figures)
             self.conditions.tell("ConnectionTable", set_up(self.settings.conntrack))
+            self.ports.open()
         try:
             self.source.start()
             self._loop()
         finally:
             self.source.close()
+            self.ports.close()
             if self.programmer is not None:
                 self.programmer.close()
             self._bell.close()
@@ -116,10 +129,16 @@ class ServiceNode:
                 self._schedule.compare(now)
             if self._since is None:
                 self._since = now
+                self.health.queued()
+        node = self.catalogue.own_node
+        self.health.is_leaving = node is not None and node.is_leaving
 
     def _program(self, programmer: Programmer) -> None:
         """Do what is due."""
         now = time.monotonic()
+        if now >= self._retry_at:
+            self._retry_at = now + RETRY_EVERY
+            self.ports.retry()
         if programmer.is_touched_by_others():
             log.warning("somebody else has changed our table: it is compared with what it should be")
             self._schedule.touched_by_others(now)
@@ -136,22 +155,34 @@ class ServiceNode:
             self._note_success()
 
     def _compare(self, programmer: Programmer) -> None:
-        is_first = not self.is_synced
+        """Make everything so as it should be, by what the kernel has."""
+        is_first, started = not self.is_synced, time.monotonic()
         self._dirty.clear()
-        wanted = self.decider.decide_all()
-        differing = programmer.reconcile(self.decider.rules(), self.decider.node_entries(), wanted)
-        self._schedule.compared(time.monotonic())
-        if differing:
-            log.info("compared with the kernel: %d entries were not as they should be", differing)
+        self.decider.look_at_node()
+        there = programmer.load(self.decider.rules())
         if is_first:
-            log.info("%d services are served", len(wanted))
-        if is_first or differing > MUCH:
-            del wanted
+            self.decider.adopt(there)
+        wanted = self._noted(self.decider.decide_all())
+        differing = programmer.reconcile(there, self.decider.node_entries(), wanted)
+        self.figures.syncs["full"].add(time.monotonic() - started)
+        self._schedule.compared(time.monotonic())
+        if is_first or differing:
+            log.info("compared with the kernel: %d entries were not as they should be", differing)
+        if len(there) + differing > MUCH:
+            del there
             settle_memory()
 
     def _change(self, programmer: Programmer) -> None:
+        started = time.monotonic()
         names, self._dirty = self._dirty, set()
-        programmer.change({name: self.decider.decide(name) for name in names})
+        programmer.change(self._noted(self.decider.decide(names)))
+        self.figures.syncs["partial"].add(time.monotonic() - started)
+
+    def _noted(self, decided: Decided) -> Decided:
+        """Pass decisions on, and what of them is not the kernel's to do."""
+        for name, wanted in decided:
+            self.ports.note(name, wanted)
+            yield name, wanted
 
     def _note_failure(self, programmer: Programmer, error: KernelError) -> None:
         """Have everything compared; what is refused then again is whose it is, and waits alone."""
@@ -167,6 +198,7 @@ class ServiceNode:
         self._schedule.changed(now)
         self.conditions.tell(REFUSED, "")
         self.figures.last_sync = time.time()
+        self.health.updated()
         if self._since is not None and not self._dirty:
             self.figures.programming.add(now - self._since)
             self._since = None

@@ -9,26 +9,18 @@ table is read instead of remembered. A transaction is all or nothing: new endpoi
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from linuxnet.service_changes import ServiceChanges
 from linuxnet.service_entries import Entry, Target
 from linuxnet.service_rules import Settings as RuleSettings
 from linuxnet.service_table import ServiceTable
+from service_proxy.deciding import Decided
 from service_proxy.figures import Figures
 from service_proxy.forgetting import forget_flows
 from service_proxy.model import ServiceName
 from service_proxy.shadow import Difference, Shadow
 from service_proxy.stale import Stale, stale
-
-
-class Wanted(NamedTuple):
-    """What one service is to have, and which endpoints go on serving the flows they have."""
-
-    entries: Sequence[Entry] = ()
-    serving: Collection[Target] = ()
 
 
 class Programmer:
@@ -59,51 +51,49 @@ class Programmer:
             if any(str(entry) in asked for entry in self.shadow.entries(name))
         ]
 
-    def reconcile(
-        self, rules: RuleSettings, nobodys: Sequence[Entry], wanted: Mapping[ServiceName, Wanted]
-    ) -> int:
-        """Compare everything with the kernel and make it so; return how many entries differed.
+    def load(self, rules: RuleSettings) -> set[Entry]:
+        """Have the rules as they should be; return the entries there are. Raises KernelError."""
+        if rules != self._rules or not self.table.is_whole(rules):
+            self.table.load(rules)
+            self._rules = rules
+        return self.table.dump()
+
+    def reconcile(self, there: set[Entry], nobodys: Sequence[Entry], wanted: Decided) -> int:
+        """Make everything so, given what `load` has found; return how many entries differed.
 
         Raises:
             KernelError: some of it was refused; what there is stays.
         """
-        started = time.monotonic()
-        if rules != self._rules or not self.table.is_whole(rules):
-            self.table.load(rules)
-            self._rules = rules
-        there, all_ = self.table.dump(), self._remember(nobodys, wanted)
+        self.shadow.clear()
+        self.shadow.replace(None, nobodys)
+        serving: set[Target] = set()
+        for name, one in wanted:
+            self.shadow.replace(name, one.entries)
+            serving |= one.serving
+        all_ = self.shadow.all()
         difference = Difference(list(all_ - there), list(there - all_))
         self._commit(difference)
         if difference:
-            serving = {target for one in wanted.values() for target in one.serving}
             self._forget(stale(there, all_, serving))
-        self._figures.syncs["full"].add(time.monotonic() - started)
         return len(difference.added) + len(difference.removed)
 
-    def change(self, wanted: Mapping[ServiceName, Wanted]) -> None:
+    def change(self, wanted: Decided) -> None:
         """Make some services so; one without entries is gone.
 
         Raises:
             KernelError: nothing was done, or it is not known what; only `reconcile` knows then.
         """
-        started = time.monotonic()
-        differences, before = [], {}
-        for name, one in wanted.items():
-            before[name] = self.shadow.entries(name)
-            differences.append(self.shadow.replace(name, one.entries))
-        difference = differences[0] if len(differences) == 1 else _together(differences)
-        self._commit(difference)
-        if difference.removed or difference.added:
-            for name, one in wanted.items():
-                self._forget(stale(before[name], one.entries, one.serving))
-        self._figures.syncs["partial"].add(time.monotonic() - started)
-
-    def _remember(self, nobodys: Sequence[Entry], wanted: Mapping[ServiceName, Wanted]) -> set[Entry]:
-        self.shadow.clear()
-        self.shadow.replace(None, nobodys)
-        for name, one in wanted.items():
-            self.shadow.replace(name, one.entries)
-        return self.shadow.all()
+        differences, gone = [], []
+        for name, one in wanted:
+            before = self.shadow.entries(name)
+            difference = self.shadow.replace(name, one.entries)
+            if difference:
+                differences.append(difference)
+                gone.append(stale(before, one.entries, one.serving))
+        if differences:
+            self._commit(differences[0] if len(differences) == 1 else _together(differences))
+        for each in gone:
+            self._forget(each)
 
     def _commit(self, difference: Difference) -> None:
         if not difference:

@@ -75,7 +75,7 @@ def make_node(folder: Path, **settings: object) -> ServiceNode:
     """Return a loop that serves what a folder says."""
     chosen = ProxySettings.model_validate({"node": NODE, "pods": ["10.244.0.0/16"], **settings}, strict=False)
     return ServiceNode(
-        chosen, lambda: Source("folder", frozenset(Kind), [DirectoryFeed(folder)], [PodSlices()])
+        chosen, lambda conditions: Source("folder", frozenset(Kind), [DirectoryFeed(folder)], [PodSlices()])
     )
 
 
