@@ -17,6 +17,7 @@
     pod_slices   endpoint slices from pods, where no controller makes them
     pod_endpoints  what one pod is for a service
     selectors    which services select a pod, and which pods a service
+    filling      addresses and ports that services were given here
     opening      a source from what a configuration names
 
 A feed never tells a part of what there is as if it were all; an object that has become bad says what it said

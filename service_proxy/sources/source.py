@@ -18,6 +18,7 @@ from service_proxy.sources.pending import Pending
 from service_proxy.sources.refusals import Condition, Refusals
 
 WAIT = 60.0  # seconds for one look at what is followed; closing ends it
+SHORT_WAIT = 1.0  # seconds for the first look after a failure: silence means that it is over
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between trials
 CLOSED_WITHIN = 6.0  # seconds; a question's deadline is 5 (cluster_store.store.DEADLINE)
 
@@ -47,7 +48,7 @@ class Stage(Protocol):
     """Something that events pass through, in the thread that takes them."""
 
     def take(self, events: Sequence[Event]) -> list[Event]:
-        """Return what becomes of them: the same, fewer, others."""
+        """Return what becomes of them: the same, fewer, others; asked also when there are none."""
 
 
 class Source:
@@ -89,7 +90,7 @@ class Source:
         """Wait up to `timeout` seconds for events; [] if none came, or it is closed."""
         self.start()
         events = self._pending.take(timeout)
-        for stage in self._stages if events else ():
+        for stage in self._stages:
             events = stage.take(events)
         return events
 
@@ -109,14 +110,17 @@ class Source:
             thread.join(CLOSED_WITHIN)
 
     def _follow(self, feed: Feed, pauses: Pauses) -> None:
+        wait = SHORT_WAIT
         while not self._stopped.is_set():
             try:
-                events = feed.next(WAIT)
+                events = feed.next(wait)
             except (StoreUnavailable, StoreRefused) as error:
                 if not self._stopped.is_set():
                     self._lost.tell(feed.name, f"{error}; what was known stays")
                     self._stopped.wait(pauses.next())
+                wait = SHORT_WAIT
                 continue
+            wait = WAIT
             pauses.reset()
             self._lost.tell(feed.name, "")
             self._pending.put(events)
