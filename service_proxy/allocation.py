@@ -111,8 +111,7 @@ class Allocation:
             if not self._is_read:
                 self._read()
             found = _allot(self._allotter, services)
-            wanted = {claim.thing: claim for one in found for claim in one.claims}
-            new = [claim for thing, claim in wanted.items() if self._written.get(thing) != claim]
+            new = [claim for one in found for claim in self._unwritten(one)]
             try:
                 self._write(new)
             except Conflict:
@@ -122,6 +121,19 @@ class Allocation:
             self._conditions.tell(OUTAGE, "")
             return {one.service.name: one.service for one in found}
         raise StoreUnavailable("other nodes write all the time")
+
+    def _unwritten(self, found: Allotment) -> list[Claim]:
+        """Return what a service has yet to claim; first that it is this node which decides for it now.
+
+        Else two nodes could give it two different things, each of them free.
+        """
+        new = [claim for claim in found.claims if self._written.get(claim.thing) != claim]
+        owner = str(found.service.name)
+        return (
+            [Claim(_whole_of(owner), owner, " ".join(sorted(one.thing for one in found.claims))), *new]
+            if new
+            else []
+        )
 
     def _write(self, new: list[Claim]) -> None:
         try:
@@ -153,8 +165,13 @@ class Allocation:
     def _tell(self, found: Iterable[Allotment]) -> None:
         for one in found:
             owner = str(one.service.name)
-            self._needed[owner] = frozenset(claim.thing for claim in one.claims)
+            self._needed[owner] = frozenset(claim.thing for claim in one.claims) | {_whole_of(owner)}
             self._conditions.tell(CONDITION, "; ".join(one.troubles), about=owner)
+
+
+def _whole_of(owner: str) -> str:
+    """Return the thing that stands for all that somebody has."""
+    return f"of/{owner}"
 
 
 def _allot(allotter: Allotter, services: list[Service]) -> list[Allotment]:

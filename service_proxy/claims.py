@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
-from cluster_store.store import Check, Delete, Item, Put, Store
+from cluster_store.store import Check, Conflict, Delete, Item, Put, Store
 
 Part = TypeVar("Part")
 
@@ -85,6 +85,7 @@ class StoreLedger:
     def __init__(self, store: Store, prefix: str) -> None:
         self._store, self._prefix = store, f"{prefix.rstrip('/')}/claims/"
         self._versions: dict[str, int] = {}
+        self._mine: dict[str, str] = {}  # what was written since, whose versions nobody told
 
     @property
     def name(self) -> str:
@@ -95,6 +96,7 @@ class StoreLedger:
         """Return all that can be read. Raises StoreUnavailable, StoreRefused."""
         items = self._store.list(self._prefix).items
         self._versions = {item.key.removeprefix(self._prefix): item.version for item in items}
+        self._mine.clear()
         found = {}
         for item in items:
             if claim := _parse(item, item.key.removeprefix(self._prefix)):
@@ -104,8 +106,9 @@ class StoreLedger:
     def claim(self, wanted: Iterable[Claim]) -> None:
         """Write some claims."""
         for part in _parts(list(wanted)):
-            checks = [Check(self._key(one.thing), self._versions.get(one.thing, 0)) for one in part]
+            checks = [Check(self._key(one.thing), self._version(one.thing)) for one in part]
             self._store.commit(checks, [Put(self._key(one.thing), _text(one)) for one in part])
+            self._mine |= {one.thing: _text(one) for one in part}
 
     def release(self, things: Iterable[str]) -> None:
         """Remove claims that are as they were read."""
@@ -114,6 +117,15 @@ class StoreLedger:
             self._store.commit(checks, [Delete(self._key(one)) for one in part])
             for one in part:
                 del self._versions[one]
+
+    def _version(self, thing: str) -> int:
+        """Return the version of what is known. Raises Conflict if what we wrote has changed."""
+        if thing not in self._mine:
+            return self._versions.get(thing, 0)
+        found = self._store.read(self._key(thing))
+        if found is None or found.value != self._mine[thing]:
+            raise Conflict({self._key(thing): found})
+        return found.version
 
     def _key(self, thing: str) -> str:
         return f"{self._prefix}{thing}"

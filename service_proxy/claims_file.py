@@ -49,40 +49,43 @@ class FileLedger:
             return
         lines = "".join(f"{json.dumps(claim)}\n" for claim in new.values())
         with self._held() as file:
-            self._refuse_changed(file, new)
-            is_cut = self._state[1] and os.pread(file, 1, self._state[1] - 1) != b"\n"
+            is_known = self._unchanged(file, new) is self._seen
+            size = _state(file)[1]
+            is_cut = bool(size) and os.pread(file, 1, size - 1) != b"\n"
             _write(file, f"{chr(10) * is_cut}{lines}".encode())
             os.fsync(file)
-            self._state = _state(file)
             self._seen |= new
+            if is_known:  # else others have written, too, what was not read yet
+                self._state = _state(file)
 
     def release(self, things: Iterable[str]) -> None:
         """Remove claims. Raises as `claim`."""
         gone = frozenset(things)
         with self._held() as file:
-            self._refuse_changed(file, gone)
-            kept = {thing: claim for thing, claim in self._seen.items() if thing not in gone}
+            current = self._unchanged(file, gone)
+            kept = {thing: claim for thing, claim in current.items() if thing not in gone}
             draft = self._path.with_name(f"{self._path.name}.new")
             with draft.open("w") as new:
                 new.writelines(f"{json.dumps(claim)}\n" for claim in kept.values())
                 new.flush()
                 os.fsync(new.fileno())
-                self._state = _state(new.fileno())
+                if current is self._seen:
+                    self._state = _state(new.fileno())
             draft.replace(self._path)
-            self._seen = kept
+            for thing in gone:
+                self._seen.pop(thing, None)
 
     def _read(self, file: int) -> None:
-        self._seen = {claim.thing: claim for claim in _claims(_whole(file))}
-        self._state = _state(file)
+        self._seen, self._state = _parsed(file), _state(file)
 
-    def _refuse_changed(self, file: int, things: Iterable[str]) -> None:
-        """Raise Conflict if one of these is other than it was read."""
+    def _unchanged(self, file: int, things: Iterable[str]) -> dict[str, Claim]:
+        """Return what the file has, if these are as they were read. Raises Conflict."""
         if _state(file) == self._state:
-            return
-        before = self._seen
-        self._read(file)
-        if any(before.get(thing) != self._seen.get(thing) for thing in things):
+            return self._seen
+        current = _parsed(file)
+        if any(current.get(thing) != self._seen.get(thing) for thing in things):
             raise Conflict({})
+        return current
 
     @contextmanager
     def _held(self) -> Iterator[int]:
@@ -115,6 +118,10 @@ def _write(file: int, data: bytes) -> None:
 
 def _whole(file: int) -> bytes:
     return os.pread(file, os.fstat(file).st_size, 0)
+
+
+def _parsed(file: int) -> dict[str, Claim]:
+    return {claim.thing: claim for claim in _claims(_whole(file))}
 
 
 def _claims(text: bytes) -> Iterator[Claim]:

@@ -204,7 +204,7 @@ def test_what_is_gone_is_kept_a_while_then_given_back(tmp_path: Path, is_file: b
     assert node.fill(services[0]) == filled[:1]  # it came again
     node.allocation.vanished([services[0].name])
     node.now += KEPT
-    assert node.allocation.collect(living) == 1
+    assert node.allocation.collect(living) == 2  # the address, and that it was the service's
     (taker,) = node.fill(named("taker", cluster_ips=filled[0].cluster_ips))
     assert taker.cluster_ips == filled[0].cluster_ips and node.troubles() == {}
     assert node.allocation.collect(living | {taker.name}) == 0
@@ -214,9 +214,9 @@ def test_what_is_no_longer_needed_is_given_back(node: Node) -> None:
     was = named("a", type=ServiceType.NODE_PORT)
     node.fill(was)
     node.fill(replace(was, type=ServiceType.CLUSTER_IP))
-    assert len(node.store.list("").items) == 2
+    assert len(node.store.list("").items) == 3
     assert node.allocation.collect({was.name}) == 1
-    assert [one.key.split("/")[3] for one in node.store.list("").items] == ["ip"]
+    assert [one.key.split("/")[3] for one in node.store.list("").items] == ["ip", "of"]
 
 
 def test_an_outage_delays_what_is_new_and_nothing_else(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
