@@ -4,7 +4,9 @@ The zone:
 
 names       domain names as bytes of messages: labels, dashed addresses, reverse names
 records     a service and its slices -> what DNS says of them, small enough to be sent to processes
-zone        all records: what is at a name
+zone        all records, by the names that are asked for
+findings    what can be found at a name
+lookup      what is at a name of the zone
 wire        what is at a name -> an answer's bytes, but for the query's own
 messages    queries that are not plain: EDNS, wrong ones; what they are answered
 answers     query bytes -> answer bytes: one look-up where it was asked before
@@ -19,7 +21,6 @@ feed        catalogue -> updates of records, in the agent
 workers     the processes that answer, from the agent's side
 worker      one of them, from its own side
 node_dns    sockets, processes and the thread that tells them: for whoever has a catalogue
-lookup      what is at a name of the zone
 joining     an alias of ours and what others say of its end, in one answer
 
 Everything else:

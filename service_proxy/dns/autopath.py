@@ -13,10 +13,11 @@ from collections.abc import Callable
 
 from service_proxy.dns.answers import Answers
 from service_proxy.dns.cache import Cache
+from service_proxy.dns.findings import Absence
 from service_proxy.dns.flight import TCP_LIMIT, Waiter
 from service_proxy.dns.forward_figures import CacheFigures, ForwardFigures
 from service_proxy.dns.forward_settings import CacheSettings
-from service_proxy.dns.lookup import Absence, find
+from service_proxy.dns.lookup import find
 from service_proxy.dns.message import (
     LARGEST_UDP,
     NAME_LIMIT,
