@@ -40,5 +40,7 @@ resolv_conf        resolv.conf as libresolv reads it
 pod_resolv_conf    resolv.conf of a pod, as kubelet writes it
 upstream_file      the node's resolv.conf as upstreams, followed
 autopath           a pod's search list, walked here instead of by the pod
+renaming           what others say of one name, told under another
+outside            all of this, opened in a process that answers
 pod_namespaces     which namespace a pod's address is of, by the records of the CNI plugins on this node
 """

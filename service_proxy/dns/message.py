@@ -20,7 +20,8 @@ NO_RECORDS = bytes(6)
 SOA, OPT, ANY = 6, 41, 255
 CLIENT_SUBNET = 8  # EDNS option of RFC 7871: the one that belongs to the question
 OPT_DO = 0x8000
-_OPT_HEAD = b"\0\0\x29"
+OPT_HEAD = b"\0\0\x29"
+_ADDRESSES = (b"\0\1", b"\0\x1c")  # types A, AAAA
 
 
 class Malformed(ValueError):
@@ -169,6 +170,34 @@ def _body(
     return Body(flags, (answers, authority, additional), message[start:end], tuple(ttls), minimum)
 
 
+class Run(NamedTuple):
+    """Addresses of one name that stand side by side: whichever is first, the answer is the same."""
+
+    start: int
+    step: int  # bytes of a record
+    number: int
+
+    def turned(self, records: bytes, by: int) -> bytes:
+        """Return the records with another address first."""
+        end, cut = self.start + self.step * self.number, self.start + self.step * (by % self.number)
+        return b"".join((records[: self.start], records[cut:end], records[self.start : cut], records[end:]))
+
+
+def find_run(body: Body) -> Run | None:
+    """Return the answer's addresses, None if there are not two or their order is not free to choose."""
+    records, places = body.records, [at for at, _ in body.ttls[: body.counts[0]]]
+    while places and records[places[0] - 4 : places[0] - 2] not in _ADDRESSES:
+        del places[0]  # the aliases before them
+    if len(places) < 2:
+        return None
+    head = records[places[0] - 6 : places[0]]  # a pointer, type and class
+    start, step = places[0] - 6, 16 + int.from_bytes(records[places[0] + 4 : places[0] + 6]) - 4
+    is_free = head[0] >= 0xC0 and all(
+        at == places[0] + step * number and records[at - 6 : at] == head for number, at in enumerate(places)
+    )
+    return Run(start, step, len(places)) if is_free else None
+
+
 def with_ttls(body: Body, ttls: tuple[int, ...]) -> bytes:
     """Return a body's records with other TTLs, in seconds, in the order of `body.ttls`."""
     records = bytearray(body.records)
@@ -216,7 +245,7 @@ def short(query_id: bytes, question: Question, flags: int) -> bytes:
 def opt_record(size: int, has_do: bool, options: bytes = b"") -> bytes:
     """Return an OPT record that allows `size` bytes over UDP."""
     ttl = OPT_DO if has_do else 0
-    return _OPT_HEAD + size.to_bytes(2) + ttl.to_bytes(4) + len(options).to_bytes(2) + options
+    return OPT_HEAD + size.to_bytes(2) + ttl.to_bytes(4) + len(options).to_bytes(2) + options
 
 
 def question_to_upstream(query_id: bytes, question: Question, has_edns: bool) -> bytes:
@@ -246,3 +275,12 @@ def wire_name(name: str) -> bytes:
     if any(len(label) > 63 for label in labels) or sum(len(label) + 1 for label in labels) >= NAME_LIMIT:
         raise Malformed(f"{name[:80]}: not a domain name")
     return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text is a domain name."""
+    try:
+        wire_name(text)
+    except Malformed:
+        return False
+    return True
