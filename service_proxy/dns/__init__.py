@@ -25,6 +25,7 @@ joining     an alias of ours and what others say of its end, in one answer
 Everything else:
 
 resolver           what the server asks for names that are not the zone's; short answers without records
+body               the records of an answer as bytes: their TTLs, which address is first
 message            questions and answers read where they lie, in wire form
 cache              answers of others for as long as they hold, and a day longer if nobody answers
 hosts              names that the configuration knows

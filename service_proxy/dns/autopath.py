@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from service_proxy.dns.answers import Answers
+from service_proxy.dns.body import Body
 from service_proxy.dns.cache import Cache
 from service_proxy.dns.flight import TCP_LIMIT, Waiter
 from service_proxy.dns.forward_figures import CacheFigures, ForwardFigures
@@ -20,7 +21,6 @@ from service_proxy.dns.lookup import Absence, find
 from service_proxy.dns.message import (
     LARGEST_UDP,
     NAME_LIMIT,
-    Body,
     Malformed,
     Question,
     opt_record,

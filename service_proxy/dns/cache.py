@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from service_proxy.dns.body import Body, find_run, with_ttls
 from service_proxy.dns.forward_figures import CacheFigures
 from service_proxy.dns.forward_settings import CacheSettings
 from service_proxy.dns.message import (
@@ -17,12 +18,9 @@ from service_proxy.dns.message import (
     NO_RECORDS,
     OPT_HEAD,
     PLAIN_SIZE,
-    Body,
     Question,
     compose,
-    find_run,
     opt_record,
-    with_ttls,
 )
 from service_proxy.dns.resolver import AD, NXDOMAIN, QR, RA, RD
 

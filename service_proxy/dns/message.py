@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from service_proxy.dns.body import Body, fitting
 from service_proxy.dns.resolver import AD, CD, QR, RA, RD, TC, short_answer
 
 HEADER = 12
@@ -21,7 +22,6 @@ SOA, OPT, ANY = 6, 41, 255
 CLIENT_SUBNET = 8  # EDNS option of RFC 7871: the one that belongs to the question
 OPT_DO = 0x8000
 OPT_HEAD = b"\0\0\x29"
-_ADDRESSES = (b"\0\1", b"\0\x1c")  # types A, AAAA
 
 
 class Malformed(ValueError):
@@ -44,21 +44,6 @@ class Question(NamedTuple):
     def name(self) -> bytes:
         """Return the name in wire form, lower case."""
         return self.wire[:-4].lower()
-
-
-class Body(NamedTuple):
-    """An answer without its header, question and OPT. `flags`: AD and the code."""
-
-    flags: int
-    counts: tuple[int, int, int]  # answer, authority, additional
-    records: bytes
-    ttls: tuple[tuple[int, int], ...]  # where in `records`, seconds
-    soa_minimum: int = -1  # of an SOA in the authority section: how long a "no" holds (RFC 2308); -1: none
-
-    @property
-    def code(self) -> int:
-        """Return the response code."""
-        return self.flags & 15
 
 
 def name_end(message: bytes, at: int, *, may_point: bool = True) -> int:
@@ -170,53 +155,6 @@ def _body(
     return Body(flags, (answers, authority, additional), message[start:end], tuple(ttls), minimum)
 
 
-class Run(NamedTuple):
-    """Addresses of one name that stand side by side: whichever is first, the answer is the same."""
-
-    start: int
-    step: int  # bytes of a record
-    number: int
-
-    def turned(self, records: bytes, by: int) -> bytes:
-        """Return the records with another address first."""
-        end, cut = self.start + self.step * self.number, self.start + self.step * (by % self.number)
-        return b"".join((records[: self.start], records[cut:end], records[self.start : cut], records[end:]))
-
-
-def find_run(body: Body) -> Run | None:
-    """Return the answer's addresses, None if there are not two or their order is not free to choose."""
-    records, places = body.records, [at for at, _ in body.ttls[: body.counts[0]]]
-    while places and records[places[0] - 4 : places[0] - 2] not in _ADDRESSES:
-        del places[0]  # the aliases before them
-    if len(places) < 2:
-        return None
-    head = records[places[0] - 6 : places[0]]  # a pointer, type and class
-    start, step = places[0] - 6, 16 + int.from_bytes(records[places[0] + 4 : places[0] + 6]) - 4
-    is_free = head[0] >= 0xC0 and all(
-        at == places[0] + step * number and records[at - 6 : at] == head for number, at in enumerate(places)
-    )
-    return Run(start, step, len(places)) if is_free else None
-
-
-def with_ttls(body: Body, ttls: tuple[int, ...]) -> bytes:
-    """Return a body's records with other TTLs, in seconds, in the order of `body.ttls`."""
-    records = bytearray(body.records)
-    for (at, _), ttl in zip(body.ttls, ttls, strict=True):
-        records[at : at + 4] = ttl.to_bytes(4)
-    return bytes(records)
-
-
-def _fitting(body: Body, records: bytes, room: int) -> tuple[int, bytes]:
-    """Return as many of the answers as fit: old musl knows no TCP, some of many will do."""
-    number, end = 0, 0
-    for at, _ in body.ttls[: body.counts[0]]:
-        after = at + 6 + int.from_bytes(records[at + 4 : at + 6])
-        if after > room:
-            break
-        number, end = number + 1, after
-    return number, records[:end]
-
-
 def compose(query_id: bytes, question: Question, body: Body, records: bytes, limit: int) -> bytes:
     """Return a client's answer, at most `limit` bytes: if it would be more, TC and what fits."""
     flags = QR | RA | (question.flags & (RD | CD)) | body.flags
@@ -225,7 +163,7 @@ def compose(query_id: bytes, question: Question, body: Body, records: bytes, lim
     edns = opt_record(LARGEST_UDP, question.has_do) if question.has_edns else b""
     answers, authority, additional = body.counts
     if HEADER + len(question.wire) + len(records) + len(edns) > limit:
-        answers, records = _fitting(body, records, limit - HEADER - len(question.wire) - len(edns))
+        answers, records = fitting(body, records, limit - HEADER - len(question.wire) - len(edns))
         authority, additional, flags = 0, 0, flags | TC
     counts = b"\0\1%c%c%c%c%c%c" % (
         *divmod(answers, 256), *divmod(authority, 256), *divmod(additional + bool(edns), 256),

@@ -7,10 +7,11 @@ import dns.message
 import dns.rrset
 import pytest
 
+from service_proxy.dns.body import find_run
 from service_proxy.dns.cache import Cache
 from service_proxy.dns.forward_figures import CacheFigures
 from service_proxy.dns.forward_settings import CacheSettings
-from service_proxy.dns.message import Question, find_run, read_answer, read_question
+from service_proxy.dns.message import Question, read_answer, read_question
 from tests.service_proxy.dns.faulty_server import denial, records
 
 
