@@ -26,6 +26,7 @@ joining     an alias of ours and what others say of its end, in one answer
 Everything else:
 
 resolver           what the server asks for names that are not the zone's; short answers without records
+body               the records of an answer as bytes: their TTLs, which address is first
 message            questions and answers read where they lie, in wire form
 cache              answers of others for as long as they hold, and a day longer if nobody answers
 hosts              names that the configuration knows
@@ -41,5 +42,7 @@ resolv_conf        resolv.conf as libresolv reads it
 pod_resolv_conf    resolv.conf of a pod, as kubelet writes it
 upstream_file      the node's resolv.conf as upstreams, followed
 autopath           a pod's search list, walked here instead of by the pod
+renaming           what others say of one name, told under another
+outside            all of this, opened in a process that answers
 pod_namespaces     which namespace a pod's address is of, by the records of the CNI plugins on this node
 """
