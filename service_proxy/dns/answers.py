@@ -8,7 +8,8 @@ its own answers and all denials.
 from __future__ import annotations
 
 from service_proxy.dns.counting import OTHER, Tally
-from service_proxy.dns.lookup import AAAA, PTR, SOA, SRV, A, Absence, find
+from service_proxy.dns.findings import AAAA, PTR, SOA, SRV, A, Absence
+from service_proxy.dns.lookup import find
 from service_proxy.dns.messages import (
     AA,
     CD,

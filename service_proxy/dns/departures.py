@@ -10,12 +10,13 @@ import itertools
 from collections.abc import Callable
 from typing import Protocol
 
+from service_proxy.dns.body import Body
 from service_proxy.dns.cache import Cache
 from service_proxy.dns.exchange import AskByTcp, Exchange, TcpExchange, UdpExchange, Unanswered
 from service_proxy.dns.flight import Flight
 from service_proxy.dns.forward_figures import ForwardFigures
 from service_proxy.dns.forward_settings import ForwardSettings
-from service_proxy.dns.message import Body, Malformed, read_answer
+from service_proxy.dns.message import Malformed, read_answer
 from service_proxy.dns.resolver import FORMERR, NOTIMP, NXDOMAIN
 from service_proxy.dns.upstreams import Dice, Upstream
 

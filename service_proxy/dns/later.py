@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from service_proxy.dns.answers import Answers
 from service_proxy.dns.counting import OTHER, Tally
+from service_proxy.dns.findings import Absence, Found
 from service_proxy.dns.joining import alias_query, join
-from service_proxy.dns.lookup import Absence, Found, find
+from service_proxy.dns.lookup import find
 from service_proxy.dns.messages import Query, read, refuse
 from service_proxy.dns.resolver import Answer, Resolver, Searcher
 from service_proxy.dns.wire import REFUSED, SERVFAIL
