@@ -94,7 +94,7 @@ class ServiceTable:
         try:
             self._commit(loading(settings, chains, gone))
         except KernelError as error:
-            if not seen:
+            if not self._dump(nft.GET_SET, nft.rules_body("inet", NFT_SERVICES_TABLE)):
                 raise
             log.warning("nft table %s is made from nothing: %s", NFT_SERVICES_TABLE, error)
             self._commit(f"delete table {TABLE}\n{loading(settings, chains, ())}")
@@ -113,6 +113,8 @@ class ServiceTable:
             for body in self._dump(nft.GET_SET, nft.rules_body("inet", NFT_SERVICES_TABLE))
         }
         needed = {version_chain(settings), *ready_chains()}
+        if any(is_base and name not in static for name, is_base in seen.items()):
+            return False
         if not names >= declared_sets().keys() or not seen.keys() >= needed:
             return False
         rules = self._dump(nft.GET_RULE, nft.rules_body("inet", NFT_SERVICES_TABLE))
