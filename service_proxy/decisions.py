@@ -20,6 +20,7 @@ from service_proxy.slice_objects import shared
 from service_proxy.wanted import Standing, Wanted, wanted
 
 _SLOT, _PORT = struct.Struct("=I"), struct.Struct(">H2x")
+_TARGETS = {4: struct.Struct(">4sH2x"), 6: struct.Struct(">16sH2x")}  # as an entry's data has them
 _SLOTTED = {"endpoints", "nodeport_endpoints"}
 
 
@@ -116,8 +117,4 @@ def _packed(targets: Iterable[Target]) -> bytes:
 
 
 def _unpacked(packed: bytes, family: int) -> list[Target]:
-    size = 4 if family == 4 else 16
-    step = size + _PORT.size
-    return [
-        (packed[i : i + size], _PORT.unpack_from(packed, i + size)[0]) for i in range(0, len(packed), step)
-    ]
+    return list(_TARGETS[family].iter_unpack(packed))
