@@ -24,7 +24,7 @@ from service_proxy.connection_table import set_up
 from service_proxy.deciding import Decided, Decider
 from service_proxy.figures import Figures
 from service_proxy.health import ProxyHealth
-from service_proxy.memory import settle_memory
+from service_proxy.memory import settle_memory, without_collections
 from service_proxy.model import Address, ServiceName
 from service_proxy.ports import Ports
 from service_proxy.programmer import Programmer
@@ -159,11 +159,12 @@ class ServiceNode:
         is_first, started = not self.is_synced, time.monotonic()
         self._dirty.clear()
         self.decider.look_at_node()
-        there = programmer.load(self.decider.rules())
-        if is_first:
-            self.decider.adopt(there)
-        wanted = self._noted(self.decider.decide_all())
-        differing = programmer.reconcile(there, self.decider.node_entries(), wanted)
+        with without_collections():
+            there = programmer.load(self.decider.rules())
+            if is_first:
+                self.decider.adopt(there)
+            wanted = self._noted(self.decider.decide_all())
+            differing = programmer.reconcile(there, self.decider.node_entries(), wanted)
         self.figures.syncs["full"].add(time.monotonic() - started)
         self._schedule.compared(time.monotonic())
         if is_first or differing:

@@ -13,13 +13,16 @@ from typing import NamedTuple
 
 from linuxnet.numbers import SCRATCH_ID
 from linuxnet.service_affinity import Gone
-from linuxnet.service_entries import Entry, Target, kind_of
+from linuxnet.service_entries import Entry, Target
 
 UDP = 17
 _MARK = struct.Struct("=I")
-_WITH_ADDRESS = frozenset({"endpoints", "hashed"})
-_WITHOUT = frozenset({"nodeport_endpoints", "nodeport_hashed"})
-_STICKY = frozenset({"sticky", "nodeport_sticky"})
+_ADDRESS = {4: 4, 6: 16}  # bytes
+# set or map -> family, bytes of an address in its key
+_LEADING = {f"{kind}{n}": (n, size) for n, size in _ADDRESS.items() for kind in ("endpoints", "hashed")}
+_LEADING |= {f"nodeport_{kind}{n}": (n, 0) for n in _ADDRESS for kind in ("endpoints", "hashed")}
+_STICKY = {f"sticky{n}": (n, size) for n, size in _ADDRESS.items()}
+_STICKY |= {f"nodeport_sticky{n}": (n, 0) for n in _ADDRESS}
 
 
 class FrontKey(NamedTuple):
@@ -45,12 +48,12 @@ class Stale(NamedTuple):
     clients: list[Gone]
 
 
-def stale(old: Iterable[Entry], new: Iterable[Entry], serving: Collection[Target] = ()) -> Stale:
+def stale(old: Collection[Entry], new: Collection[Entry], serving: Collection[Target] = ()) -> Stale:
     """Compare what a service had with what it has; `serving`: endpoints that go on serving what they have."""
-    before, after = _targets(old := list(old)), _targets(new := list(new))
+    numbers, numbers_now = _numbers(old), _numbers(new)
+    before, after = _targets(old, numbers), _targets(new, numbers)
     flows: list[StaleFlows] = []
     clients: list[Gone] = []
-    numbers, numbers_now = _numbers(old), _numbers(new)
     for front, had in before.items():
         has = after.get(front, frozenset())
         number = numbers.get(front)
@@ -64,26 +67,29 @@ def stale(old: Iterable[Entry], new: Iterable[Entry], serving: Collection[Target
     return Stale(flows, list(dict.fromkeys(clients)))
 
 
-def _targets(entries: Iterable[Entry]) -> dict[FrontKey, frozenset[Target]]:
+def _targets(entries: Iterable[Entry], numbers: Collection[FrontKey]) -> dict[FrontKey, frozenset[Target]]:
+    """Return the endpoints of front ends of which anything can become stale."""
     found: dict[FrontKey, set[Target]] = {}
-    for entry in entries:
-        kind, family = kind_of(entry.name)
-        if kind in _WITH_ADDRESS or kind in _WITHOUT:
-            size = (4 if family == 4 else 16) if kind in _WITH_ADDRESS else 0
-            data_size = 4 if family == 4 else 16
-            target = entry.data[:data_size], int.from_bytes(entry.data[data_size : data_size + 2], "big")
-            found.setdefault(_front(family, entry.key, size), set()).add(target)
+    for name, key, data in entries:
+        if (shape := _LEADING.get(name)) is None:
+            continue
+        family, size = shape
+        if key[size] != UDP and not numbers:
+            continue
+        front = _front(family, key, size)
+        if front.protocol == UDP or front in numbers:
+            address = _ADDRESS[family]
+            target = data[:address], int.from_bytes(data[address : address + 2], "big")
+            found.setdefault(front, set()).add(target)
     return {front: frozenset(targets) for front, targets in found.items()}
 
 
 def _numbers(entries: Iterable[Entry]) -> dict[FrontKey, int]:
-    found = {}
-    for entry in entries:
-        kind, family = kind_of(entry.name)
-        if kind in _STICKY:
-            size = (4 if family == 4 else 16) if kind == "sticky" else 0
-            found[_front(family, entry.key, size)] = _MARK.unpack(entry.data)[0] - SCRATCH_ID
-    return found
+    return {
+        _front(_STICKY[name][0], key, _STICKY[name][1]): _MARK.unpack(data)[0] - SCRATCH_ID
+        for name, key, data in entries
+        if name in _STICKY
+    }
 
 
 def _front(family: int, key: bytes, size: int) -> FrontKey:
