@@ -8,6 +8,7 @@ looks like a date stays text.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import yaml
@@ -16,6 +17,9 @@ from service_proxy.sources.identity import JsonObject
 
 SUFFIXES = (".yaml", ".yml", ".json")
 DEPTH = 8  # a List in a List in a List; deeper is nobody's
+NESTED = 200  # brackets in brackets; a Pod has some ten
+_DEEP_LINE = re.compile(rf"[ \t?:-]{{{NESTED}}}")  # a level of a block takes a column at least
+_BRACKET = re.compile(r"[\[\]{}]")
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # by C, if libyaml is there
 
 
@@ -51,13 +55,40 @@ def _documents(text: bytes) -> list[object]:
         except (ValueError, RecursionError):  # YAML in braces, or several documents
             pass
     try:
-        return list(yaml.load_all(text, _PlainLoader))
+        decoded = text.decode("utf-8-sig")
+        if _may_be_deep(decoded):
+            _check_depth(decoded)
+        return list(yaml.load_all(decoded, _PlainLoader))
     except yaml.YAMLError as error:
         raise BadDocument(_sentence(error)) from error
-    except (ValueError, OverflowError) as error:  # a number that is none, a character that none is
+    except (ValueError, OverflowError) as error:  # a number that is none; text that is not UTF-8
         raise BadDocument(f"{error}") from error
     except RecursionError as error:
         raise BadDocument("it is nested too deeply") from error
+
+
+def _may_be_deep(text: str) -> bool:
+    """Tell whether a text has what nests: many columns before a word, or brackets in brackets."""
+    if _DEEP_LINE.search(text):
+        return True
+    depth = 0
+    for found in _BRACKET.finditer(text):  # those in quotes are counted too: then the parser has the word
+        depth = depth + 1 if found[0] in "[{" else max(0, depth - 1)
+        if depth > NESTED:
+            return True
+    return False
+
+
+def _check_depth(text: str) -> None:
+    """Refuse what is nested too deeply; the loader by C would end the process. Raises BadDocument."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > NESTED:
+            raise BadDocument("it is nested too deeply")
 
 
 def _opened(document: object, kind: str, depth: int) -> Iterator[JsonObject]:
