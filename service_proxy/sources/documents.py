@@ -39,26 +39,27 @@ class _PlainLoader(_Loader):  # type: ignore[valid-type,misc]  # chosen when it 
         """Merge nothing: the key `<<` is then one that cannot be constructed."""
 
 
-def objects_in(text: bytes) -> list[JsonObject]:
-    """Return all objects of a file. Raises BadDocument."""
-    found: list[JsonObject] = []
+def objects_in(text: bytes) -> Iterator[JsonObject]:
+    """Give all objects of a file, each as it is read. Raises BadDocument, perhaps after the first of them."""
     for document in _documents(text):
         if document is not None:  # "---" twice
-            found += _opened(document, "", DEPTH)
-    return found
+            yield from _opened(document, "", DEPTH)
 
 
-def _documents(text: bytes) -> list[object]:
+def _documents(text: bytes) -> Iterator[object]:
     if text.lstrip()[:1] in (b"{", b"["):
         try:
-            return [json.loads(text)]
+            whole = json.loads(text)
         except (ValueError, RecursionError):  # YAML in braces, or several documents
             pass
+        else:
+            yield whole
+            return
     try:
         decoded = text.decode("utf-8-sig")
         if _may_be_deep(decoded):
             _check_depth(decoded)
-        return list(yaml.load_all(decoded, _PlainLoader))
+        yield from yaml.load_all(decoded, _PlainLoader)
     except yaml.YAMLError as error:
         raise BadDocument(_sentence(error)) from error
     except (ValueError, OverflowError) as error:  # a number that is none; text that is not UTF-8

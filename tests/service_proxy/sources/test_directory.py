@@ -198,7 +198,7 @@ def test_a_hundred_bad_objects_are_a_hundred_conditions_and_a_number(world: Fold
 )
 def test_whatever_a_file_says_it_is_read_or_refused(text: bytes) -> None:
     try:
-        found = objects_in(text)
+        found = list(objects_in(text))
     except BadDocument as error:
         assert str(error)
     else:

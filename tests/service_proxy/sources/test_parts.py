@@ -45,7 +45,7 @@ def test_a_list_replaces_what_was_told_of_its_kind_before() -> None:
     assert pending.take(60) == []
 
 
-class Givers:
+class Giver:
     """Gives port 1 to everybody but those that must wait."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Givers:
 
 
 def test_the_list_waits_until_every_service_has_what_it_needs() -> None:
-    giver = Givers()
+    giver = Giver()
     stage = Filling(giver)
     giver.waiting = {DB}
     assert stage.take([Listed(Kind.SERVICE, {WEB: Service(WEB), DB: Service(DB)})]) == []
@@ -72,7 +72,7 @@ def test_the_list_waits_until_every_service_has_what_it_needs() -> None:
 
 
 def test_a_service_that_waits_is_told_when_it_has_what_it_needs() -> None:
-    giver = Givers()
+    giver = Giver()
     stage = Filling(giver)
     stage.take([Listed(Kind.SERVICE, {})])
     giver.waiting = {DB}
@@ -84,6 +84,18 @@ def test_a_service_that_waits_is_told_when_it_has_what_it_needs() -> None:
     (listed,) = stage.take([Listed(Kind.SERVICE, {})])
     assert listed == Listed(Kind.SERVICE, {})
     assert giver.gone == [WEB, DB]
+
+
+def test_a_later_list_does_not_wait_for_what_is_new_in_it() -> None:
+    giver = Giver()
+    stage = Filling(giver)
+    stage.take([Listed(Kind.SERVICE, {WEB: Service(WEB)})])
+    giver.waiting = {WEB, DB}
+    (listed,) = stage.take([Listed(Kind.SERVICE, {WEB: Service(WEB), DB: Service(DB)})])
+    assert isinstance(listed, Listed)
+    assert set(listed.items) == {WEB}  # with what it was given before
+    giver.waiting = set()
+    assert {one.key for one in stage.take([]) if isinstance(one, Changed)} == {WEB, DB}
 
 
 @pytest.fixture
