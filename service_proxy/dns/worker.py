@@ -11,8 +11,11 @@ import os
 import signal
 import socket
 import sys
+from typing import Protocol, runtime_checkable
 
 from service_proxy.dns.answers import Answers
+from service_proxy.dns.counting import Snapshot
+from service_proxy.dns.forward_figures import Sample
 from service_proxy.dns.server import Server
 from service_proxy.dns.sockets import Pair
 from service_proxy.dns.updates import LENGTH, Count, Setup, Update, apply, frame, frames
@@ -22,6 +25,14 @@ READ = 1 << 20  # bytes
 REPLY_TIMEOUT = 5.0  # seconds for an agent to take its figures
 
 
+@runtime_checkable
+class Counting(Protocol):
+    """A resolver that counts what it does."""
+
+    def samples(self) -> list[Sample]:
+        """Return its figures."""
+
+
 class Worker:
     """The server, and what it is told."""
 
@@ -29,6 +40,7 @@ class Worker:
         self.answers = Answers(Zone(setup.options), setup.serial)
         others = setup.open_resolver(self.answers.zone) if setup.open_resolver is not None else (None, None)
         self.server = Server(self.answers, pairs, *others)
+        self._resolver = others[0]
         self._control = control
         self._coming = bytearray()
         self.server.watch(control.fileno(), self._listen)
@@ -43,7 +55,13 @@ class Worker:
             if isinstance(message, Update):
                 self._take(message)
             elif isinstance(message, Count):
-                self._control.sendall(frame(self.server.snapshot()))
+                self._control.sendall(frame(self._snapshot()))
+
+    def _snapshot(self) -> Snapshot:
+        seen = self.server.snapshot()
+        if not isinstance(self._resolver, Counting):
+            return seen
+        return seen._replace(others={(one.name, one.labels): one.value for one in self._resolver.samples()})
 
     def _take(self, update: Update) -> None:
         apply(update, self.answers)
