@@ -18,7 +18,7 @@ from service_proxy.dns.findings import Absence, Found
 from service_proxy.dns.joining import alias_query, join
 from service_proxy.dns.lookup import find
 from service_proxy.dns.messages import Query, read, refuse
-from service_proxy.dns.resolver import Answer, Resolver, Searcher
+from service_proxy.dns.resolver import Answer, Quick, Resolver, Searcher
 from service_proxy.dns.wire import REFUSED, SERVFAIL
 from service_proxy.model import Address
 
@@ -45,6 +45,8 @@ class Later:
         self._resolver = resolver
         self._searcher = searcher
         answers.is_searching = searcher is not None
+        if isinstance(resolver, Quick):
+            answers.at_hand = resolver.at_hand
         self._waiting: list[Asked] = []
         self._deadline = monotonic() + answers.zone.options.patience
 
