@@ -7,6 +7,8 @@ its own answers and all denials.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from service_proxy.dns.counting import OTHER, Tally
 from service_proxy.dns.findings import AAAA, PTR, SOA, SRV, A, Absence
 from service_proxy.dns.lookup import find
@@ -39,6 +41,7 @@ from service_proxy.model import Address
 
 AD = 0x20
 TRANSFERS = (251, 252)  # IXFR, AXFR: nobody needs the whole zone, and it is the largest answer there could be
+PTR_TYPE = PTR.to_bytes(2, "big")
 KEPT_TYPES = (A, AAAA, SRV)
 DENIED_MAX = 20_000  # names of 100 bytes: search lists ask for the same ones again and again
 OPTS_MAX = 1000  # forms of OPT that are known by heart; clients have a handful
@@ -52,6 +55,14 @@ PLAIN = {
 EDNS = {head + b"\x00\x01": first for head, first in _FIRST.items()}
 
 
+AtHand = Callable[[bytes, bool], bytes | None]
+
+
+def nothing_at_hand(query: bytes, is_tcp: bool) -> bytes | None:
+    """Stand for a resolver that keeps nothing."""
+    return None
+
+
 class Answers:
     """The answers of one zone. One thread asks and changes it."""
 
@@ -60,6 +71,7 @@ class Answers:
         self.preparer = Preparer(zone, serial)
         self.is_complete = False  # everything there is was told once
         self._offered: Prepared | None = None  # the denial, where a searcher is to see it first
+        self.at_hand: AtHand = nothing_at_hand  # what others have said lately
         self._prepared: dict[bytes, Prepared] = {}
         self._owned: dict[bytes, list[bytes]] = {}  # service -> questions whose answers it decides
         self._reverse: dict[Address, bytes] = {}  # -> the question that was asked for it
@@ -103,7 +115,12 @@ class Answers:
         prepared = self._prepared.get(question)
         if prepared is None:
             lower = question.lower()
-            prepared = self._known(lower) or self._look(message, lower)
+            prepared = self._known(lower)
+            if prepared is None and lower[-4:-2] != PTR_TYPE:  # a reverse name may be ours since a moment
+                reply = self.at_hand(message, is_stream)
+                if reply is not None:
+                    return _count_foreign(reply, lower, tally)
+            prepared = prepared or self._look(message, lower)
             if prepared is None:
                 return self._unusual(message, tally, is_stream=is_stream, is_final=is_final)
         if prepared is self._offered and not is_final:
@@ -193,3 +210,9 @@ class Answers:
         tally.types[query.type if query.type < 256 else OTHER] += 1
         tally.codes[reply[3] & 0x0F] += 1
         return reply
+
+
+def _count_foreign(reply: bytes, question: bytes, tally: Tally) -> bytes:
+    tally.foreign_types[OTHER if question[-4] else question[-3]] += 1
+    tally.foreign_codes[reply[3] & 0x0F] += 1
+    return reply

@@ -18,7 +18,7 @@ from service_proxy.dns.findings import Absence, Found
 from service_proxy.dns.joining import alias_query, join
 from service_proxy.dns.lookup import find
 from service_proxy.dns.messages import Query, read, refuse
-from service_proxy.dns.resolver import Answer, Resolver, Searcher
+from service_proxy.dns.resolver import Answer, Quick, Resolver, Searcher
 from service_proxy.dns.wire import NXDOMAIN, REFUSED, SERVFAIL
 from service_proxy.model import Address
 
@@ -46,6 +46,8 @@ class Later:
         self._searcher = searcher
         if searcher is not None:
             answers.offer_denials()
+        if isinstance(resolver, Quick):
+            answers.at_hand = resolver.at_hand
         self._waiting: list[Asked] = []
         self._deadline = monotonic() + answers.zone.options.patience
 
