@@ -22,15 +22,16 @@ FAR, NEAR, GONE = endpoint(A), endpoint(B, node=HERE), endpoint(A, "unready")
 PORTS = (ServicePort("http", "tcp", 80, 30080),)
 VIP, OUTSIDE = "198.51.100.7", "203.0.113.9"
 CLUSTER = "services4 { 10.96.0.10 . tcp . 80 : "
+BALANCED = "services4 { 198.51.100.7 . tcp . 80 : "
 NODE_PORT, FROM_OUTSIDE = "nodeports4 { tcp . 30080 : ", "outside_nodeports4 { tcp . 30080 : "
 
 
 def node_port(**members: object) -> Service:
-    return service(type=ServiceType.NODE_PORT, ports=PORTS, **members)
+    return service(WEB, type=ServiceType.NODE_PORT, ports=PORTS, **members)
 
 
 def load_balancer(**members: object) -> Service:
-    return service(type=ServiceType.LOAD_BALANCER, load_balancer_ips=ips(VIP), **members)
+    return service(WEB, type=ServiceType.LOAD_BALANCER, load_balancer_ips=ips(VIP), **members)
 
 
 def decide(one: Service, *endpoints: Endpoint, context: Context = CONTEXT, **standing: object) -> Wanted:
@@ -80,7 +81,10 @@ POLICIES: dict[str, tuple[Service, list[Endpoint], list[str]]] = {
     ),
     "outside, Local: this node's from outside, all of them for pods and the node": (
         node_port(is_local_outside=True), [FAR, NEAR],
-        [f"{CLUSTER}goto pick_2 }}", f"{NODE_PORT}goto own_node_pick_2 }}", f"{FROM_OUTSIDE}goto node_local_1 }}"],
+        [
+            f"{CLUSTER}goto pick_2 }}", f"{NODE_PORT}goto own_node_pick_2 }}",
+            f"{FROM_OUTSIDE}goto node_local_1 }}",
+        ],
     ),
     "outside, Local, none here: dropped from outside": (
         node_port(is_local_outside=True), [FAR],
@@ -96,15 +100,18 @@ POLICIES: dict[str, tuple[Service, list[Endpoint], list[str]]] = {
     ),
     "both Local, the last that terminates is here": (
         node_port(is_local_inside=True, is_local_outside=True), [FAR, endpoint(B, "terminating", HERE)],
-        [f"{CLUSTER}goto local_1 }}", f"{NODE_PORT}goto own_node_pick_1 }}", f"{FROM_OUTSIDE}goto node_local_1 }}"],
+        [
+            f"{CLUSTER}goto local_1 }}", f"{NODE_PORT}goto own_node_pick_1 }}",
+            f"{FROM_OUTSIDE}goto node_local_1 }}",
+        ],
     ),
     "a load balancer's address": (
-        load_balancer(), [FAR], [f"{CLUSTER}goto pick_1 }}", "services4 { 198.51.100.7 . tcp . 80 : goto masq_pick_1 }"],
+        load_balancer(), [FAR], [f"{CLUSTER}goto pick_1 }}", f"{BALANCED}goto masq_pick_1 }}"],
     ),
     "a load balancer's address, Local": (
         load_balancer(is_local_outside=True), [FAR],
         [
-            f"{CLUSTER}goto pick_1 }}", "services4 { 198.51.100.7 . tcp . 80 : goto own_pick_1 }",
+            f"{CLUSTER}goto pick_1 }}", f"{BALANCED}goto own_pick_1 }}",
             "outside4 { 198.51.100.7 . tcp . 80 : drop }",
         ],
     ),
@@ -289,3 +296,21 @@ def test_who_goes_on_serving_is_told() -> None:
     assert decide(service(), FAR, endpoint(B, "terminating")).serving == {(ip(A), 8080), (ip(B), 8080)}
     assert decide(service(), GONE).serving == frozenset()
     assert service().name == WEB
+
+
+def test_a_million_endpoints_are_as_many_as_there_are_slots_and_one_condition() -> None:
+    many = tuple(Endpoint((0x0A000000 + i).to_bytes(4, "big")) for i in range(100_000)) * 10
+    found = decide(service(), *many)
+    assert sum(entry.name == "endpoints4" for entry in found.entries) == 65536
+    assert f"{CLUSTER}goto pick_65536 }}" in leading(found)
+    assert found.conditions == ("default/web: port 80: no more than 65536 endpoints are used",)
+
+
+def test_a_service_of_too_many_ports_and_endpoints_is_one_condition() -> None:
+    ports = tuple(ServicePort(str(i), "tcp", i) for i in range(1, 1001))
+    many = [Endpoint((0x0A000000 + i).to_bytes(4, "big")) for i in range(2000)]
+    found = decide(service(ports=ports), *many)
+    assert found.entries == ()
+    assert found.conditions == (
+        "default/web: not served: 2000000 entries may be needed, 1048576 are one service's limit",
+    )
