@@ -70,8 +70,8 @@ class Answers:
         self.zone = zone
         self.preparer = Preparer(zone, serial)
         self.is_complete = False  # everything there is was told once
-        self.is_searching = False  # denials are offered to a searcher first
         self.at_hand: AtHand = nothing_at_hand  # what others have said lately
+        self._offered: Prepared | None = None  # the denial, where a searcher is to see it first
         self._prepared: dict[bytes, Prepared] = {}
         self._owned: dict[bytes, list[bytes]] = {}  # service -> questions whose answers it decides
         self._reverse: dict[Address, bytes] = {}  # -> the question that was asked for it
@@ -92,7 +92,13 @@ class Answers:
         """Look anew for what was not there; to be called after the zone has got anything else."""
         self._denied.clear()
 
-    def answer(self, message: bytes, tally: Tally, *, is_stream: bool = False) -> bytes | None:
+    def offer_denials(self) -> None:
+        """Leave denials to somebody else, who asks for them once more with `is_final`."""
+        self._offered = self.preparer.no_name
+
+    def answer(
+        self, message: bytes, tally: Tally, *, is_stream: bool = False, is_final: bool = False
+    ) -> bytes | None:
         """Return the answer; b"" is silence, None is for others, or for later."""
         opt = b""
         limit = PLAIN_LIMIT
@@ -103,7 +109,7 @@ class Answers:
             first = EDNS.get(message[2:HEADER])
             known = self._opts.get(message[-OPT_SIZE:]) or self._learn_opt(message[-OPT_SIZE:])
             if first is None or known is None:
-                return self._unusual(message, tally, is_stream=is_stream)
+                return self._unusual(message, tally, is_stream=is_stream, is_final=is_final)
             question = message[HEADER:-OPT_SIZE]
             limit, opt = known
         prepared = self._prepared.get(question)
@@ -116,7 +122,9 @@ class Answers:
                     return _count_foreign(reply, lower, tally)
             prepared = prepared or self._look(message, lower)
             if prepared is None:
-                return self._unusual(message, tally, is_stream=is_stream)
+                return self._unusual(message, tally, is_stream=is_stream, is_final=is_final)
+        if prepared is self._offered and not is_final:
+            return None
         counts, edns_counts, tail, changing, turn = prepared
         if changing is not None:
             tail = changing(question)
@@ -165,7 +173,7 @@ class Answers:
             return self.preparer.start_of_authority()
         found = find(self.zone, name, kind)
         if isinstance(found, Absence):
-            return self._deny(question) if found is Absence.NO_NAME and not self.is_searching else None
+            return self._deny(question) if found is Absence.NO_NAME else None
         if found.beyond:
             return None
         prepared = self.preparer.prepare(found)
@@ -183,7 +191,7 @@ class Answers:
         self._denied[question] = self.preparer.no_name
         return self.preparer.no_name
 
-    def _unusual(self, message: bytes, tally: Tally, *, is_stream: bool) -> bytes | None:
+    def _unusual(self, message: bytes, tally: Tally, *, is_stream: bool, is_final: bool) -> bytes | None:
         query = read(message)
         if isinstance(query, bytes):
             if query:
@@ -193,7 +201,7 @@ class Answers:
             return self._count(refuse(query, REFUSED), query, tally)
         question = query.question.lower()
         prepared = self._known(question) or self._find(query.name, query.type, question)
-        if prepared is None:
+        if prepared is None or (prepared is self._offered and not is_final):
             return None
         return self._count(self.render(query, prepared, is_stream=is_stream), query, tally)
 
