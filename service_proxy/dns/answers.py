@@ -70,8 +70,8 @@ class Answers:
         self.zone = zone
         self.preparer = Preparer(zone, serial)
         self.is_complete = False  # everything there is was told once
-        self._offered: Prepared | None = None  # the denial, where a searcher is to see it first
         self.at_hand: AtHand = nothing_at_hand  # what others have said lately
+        self._offered: Prepared | None = None  # the denial, where a searcher is to see it first
         self._prepared: dict[bytes, Prepared] = {}
         self._owned: dict[bytes, list[bytes]] = {}  # service -> questions whose answers it decides
         self._reverse: dict[Address, bytes] = {}  # -> the question that was asked for it
