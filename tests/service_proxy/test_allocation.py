@@ -142,9 +142,9 @@ def test_what_is_asked_for_is_given_if_it_is_free(node: Node) -> None:
     said = node.troubles()
     assert (
         said["default/b"]
-        == "clusterIP 10.96.0.20 is taken by default/a; nodePort 30001 is taken by default/a"
+        == "ClusterIP 10.96.0.20 is taken by default/a; nodePort 30001 is taken by default/a"
     )
-    assert "in no range" in str(said["default/c"])
+    assert "is in none of 10.96.0.0/24" in str(said["default/c"])
 
 
 def test_who_asks_comes_before_who_takes_anything(tmp_path: Path) -> None:
@@ -180,6 +180,54 @@ def test_load_balancers_get_node_ports_unless_they_do_not_want_any_and_health_po
     assert one.health_check_node_port and one.ports[0].node_port != one.health_check_node_port
     assert other.ports[0].node_port == 0 and other.health_check_node_port == 0
     assert node.fill(plain)[0] == one
+
+
+POOLS = Ranges(("10.96.0.0/24",), pools=("192.0.2.0/30", "2001:db8::/126"))
+
+
+def balancer(name: str, *asked: str, **members: object) -> Service:
+    """Return a service of type LoadBalancer."""
+    wanted = tuple(packed(one) for one in asked)
+    given = {"type": ServiceType.LOAD_BALANCER, "wanted_load_balancer_ips": wanted, **members}
+    return named(name, **given)
+
+
+def vips(service: Service) -> list[str]:
+    """Return a service's addresses of the load balancer."""
+    return [str(ipaddress.ip_address(one)) for one in service.load_balancer_ips]
+
+
+def test_load_balancers_get_addresses_of_the_pools_until_there_are_no_more(tmp_path: Path) -> None:
+    services = [balancer(f"s{i}") for i in range(5)]
+    node = Node(tmp_path, POOLS)
+    filled = node.fill(*services)
+    assert {text for one in filled for text in vips(one)} == {f"192.0.2.{i}" for i in range(4)}
+    (said,) = node.troubles().values()
+    assert said == "no load balancer's address: every IPv4 address of 192.0.2.0/30, 2001:db8::/126 is given"
+    assert Node(tmp_path, POOLS).fill(*services) == filled
+
+
+def test_a_load_balancers_address_may_be_asked_for_in_both_families(tmp_path: Path) -> None:
+    node = Node(tmp_path, POOLS)
+    both, lost, outside = node.fill(
+        balancer("both", "192.0.2.2", "2001:db8::1"),
+        balancer("lost", "192.0.2.2"),
+        balancer("o", "192.0.2.9"),
+    )
+    assert vips(both) == ["192.0.2.2", "2001:db8::1"] and vips(lost) == vips(outside) == []
+    assert node.troubles()["default/lost"] == "load balancer's address 192.0.2.2 is taken by default/both"
+    assert "is in none of 192.0.2.0/30" in str(node.troubles()["default/o"])
+
+
+def test_load_balancers_of_others_and_given_addresses_are_left_alone(tmp_path: Path) -> None:
+    ranges = Ranges((), pools=POOLS.pools, is_all=False)
+    node = Node(tmp_path, ranges)
+    other = balancer("other", load_balancer_class="example.com/cloud")
+    given = balancer("given", load_balancer_ips=(packed("198.51.100.1"),))
+    plain = named("plain")
+    assert node.fill(other, given, plain) == [other, given, plain]
+    (ours,) = node.fill(balancer("ours", load_balancer_class="podwire.io/l2"))
+    assert len(vips(ours)) == 1 and ours.cluster_ips == () and ours.ports[0].node_port == 0
 
 
 def test_headless_and_external_names_get_nothing(node: Node) -> None:
