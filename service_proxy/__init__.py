@@ -2,7 +2,7 @@
 
 model            services, endpoints, nodes: the values everything here speaks of
 allocation       ClusterIPs and NodePorts, where no API server gives them
-allotment        what a service gets    number_range  which number    claims, claims_file  who has it
+allotment        what a service gets    ranges, number_range  which number    claims, claims_file  who has it
 balancing        addresses of load balancers: who has which, and who announces it
 background       one thread for small listeners
 health           is the proxy well?    health_ports  healthCheckNodePorts    health_http  their HTTP

@@ -17,10 +17,11 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
-from service_proxy.allotment import Allotment, Allotter, Ranges
+from service_proxy.allotment import Allotment, Allotter
 from service_proxy.claims import Book, Claim, Ledger
 from service_proxy.conditions import Conditions
 from service_proxy.model import Service, ServiceName
+from service_proxy.ranges import Ranges
 
 KEPT = 60.0  # seconds
 TRIALS = 10  # times; each means that another node was faster

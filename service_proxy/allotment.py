@@ -7,56 +7,21 @@ trouble, and the service goes without it.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from service_proxy.claims import Book, Claim
 from service_proxy.model import Address, Service, ServiceName, ServicePort, ServiceType
-from service_proxy.number_range import NumberRange, address_band, port_band
+from service_proxy.number_range import NumberRange
+from service_proxy.ranges import IP, VIP, Ranges, address_of, family_of, packed, range_key, text_of
 
 KUBERNETES = ServiceName("default", "kubernetes")  # the API server's: always the first address
 RESERVED = {KUBERNETES: 1, ServiceName("kube-system", "kube-dns"): 10}  # offsets in a range, by convention
 PORT_PROTOCOLS = ("tcp", "udp", "sctp")
 HEALTH = "health"
-IP, VIP = "ip", "vip"  # kinds of things: ClusterIPs, addresses of load balancers
 CLASS = "podwire.io/l2"  # spec.loadBalancerClass that means us; none does, too
 _NAMES = {IP: "ClusterIP", VIP: "load balancer's address"}
-SIZE_MAX = 1 << 64  # addresses of a range that are looked at
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """Where ClusterIPs and NodePorts come from. The family of the first range is the cluster's own.
-
-    `pools`: where addresses of load balancers come from. `is_all`: False where an API server gives the rest.
-    """
-
-    cidrs: tuple[str, ...]
-    node_ports: tuple[int, int] = (30000, 32767)  # first and last; healthCheckNodePorts come from here, too
-    pools: tuple[str, ...] = ()
-    is_all: bool = True
-    addresses: tuple[tuple[int, NumberRange], ...] = field(init=False)  # family and numbers
-    pooled: tuple[tuple[int, NumberRange], ...] = field(init=False)
-    ports: NumberRange = field(init=False)
-
-    def __post_init__(self) -> None:
-        first, last = self.node_ports
-        size = last - first + 1
-        object.__setattr__(self, "addresses", tuple(_address_range(one) for one in self.cidrs))
-        object.__setattr__(self, "pooled", tuple(_pool(one) for one in self.pools))
-        object.__setattr__(self, "ports", NumberRange(first, size, port_band(size)))
-
-    def of(self, kind: str) -> tuple[tuple[int, NumberRange], ...]:
-        """Return the ranges of a kind of things."""
-        return self.pooled if kind == VIP else self.addresses
-
-    @property
-    def families(self) -> tuple[int, ...]:
-        """Return the families there are, the cluster's own first."""
-        return tuple(dict.fromkeys(family for family, _ in self.addresses))
 
 
 @dataclass(frozen=True)
@@ -141,7 +106,7 @@ class Allotter:
 
     def _new(self, work: _Work, family: int, kind: str) -> Address | None:
         for claim in work.before:
-            address = _address_of(claim.thing, kind)
+            address = address_of(claim.thing, kind)
             if address and family_of(address) == family and self._has_range(kind, address):
                 work.claims.append(claim)
                 return address
@@ -153,7 +118,7 @@ class Allotter:
 
     def _choose_address(self, work: _Work, family: int, numbers: NumberRange, kind: str) -> Address | None:
         def is_free(number: int) -> bool:
-            return f"{kind}/{text_of(_packed(number, family))}" not in self._book.things
+            return f"{kind}/{text_of(packed(number, family))}" not in self._book.things
 
         base = numbers.first - 1
         offset = RESERVED.get(work.service.name, 0) if kind == IP else 0
@@ -161,11 +126,11 @@ class Allotter:
         if not offset or base + offset not in numbers or not is_free(base + offset):
             spared = [base + one for one in RESERVED.values()] if kind == IP else ()
             name = f"{work.owner} {numbers.first}"
-            number = numbers.choose(name, is_free, self._taken[_range_key(kind, numbers)], spared)
+            number = numbers.choose(name, is_free, self._taken[range_key(kind, numbers)], spared)
         if number is None:
             return None
-        self._claim(work, Claim(f"{kind}/{text_of(_packed(number, family))}", work.owner))
-        return _packed(number, family)
+        self._claim(work, Claim(f"{kind}/{text_of(packed(number, family))}", work.owner))
+        return packed(number, family)
 
     def _words(self, kind: str) -> str:
         return ", ".join(self._ranges.pools if kind == VIP else self._ranges.cidrs)
@@ -241,11 +206,11 @@ class Allotter:
         kind, _, rest = thing.partition("/")
         if kind == "port":
             self._taken[rest.partition("/")[0]] += by
-        elif address := _address_of(thing, kind):
+        elif address := address_of(thing, kind):
             number = int.from_bytes(address, "big")
             for family, numbers in self._ranges.of(kind):
                 if family == family_of(address) and number in numbers:
-                    self._taken[_range_key(kind, numbers)] += by
+                    self._taken[range_key(kind, numbers)] += by
 
     def _has_range(self, kind: str, address: Address) -> bool:
         number, version = int.from_bytes(address, "big"), family_of(address)
@@ -263,16 +228,6 @@ class _Work:
     troubles: list[str] = field(default_factory=list)
 
 
-def family_of(address: Address) -> int:
-    """Return 4 or 6."""
-    return 4 if len(address) == 4 else 6
-
-
-def text_of(address: Address) -> str:
-    """Write an address."""
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
-
-
 def is_ours(service: Service) -> bool:
     """Tell whether a service is a load balancer's that we give an address to, and announce."""
     return service.type is ServiceType.LOAD_BALANCER and service.load_balancer_class in (None, CLASS)
@@ -286,35 +241,3 @@ def _has_node_ports(service: Service) -> bool:
 
 def _use(port: ServicePort) -> str:
     return str(port.port)
-
-
-def _address_range(cidr: str) -> tuple[int, NumberRange]:
-    """Return a range without the addresses that name the subnet and, of IPv4, all of it."""
-    net = ipaddress.ip_network(cidr)
-    size = min(net.num_addresses, SIZE_MAX)
-    usable = max(size - (2 if net.version == 4 else 1), 0)
-    return net.version, NumberRange(int(net.network_address) + 1, usable, max(address_band(size) - 1, 0))
-
-
-def _pool(cidr: str) -> tuple[int, NumberRange]:
-    """Return a pool: all of its addresses, since a balancer's need be of no subnet."""
-    net = ipaddress.ip_network(cidr)
-    return net.version, NumberRange(int(net.network_address), min(net.num_addresses, SIZE_MAX))
-
-
-def _range_key(kind: str, numbers: NumberRange) -> str:
-    return f"{kind} {numbers.first} {numbers.size}"
-
-
-def _address_of(thing: str, kind: str) -> Address | None:
-    is_one, _, text = thing.partition("/")
-    if is_one != kind or kind not in (IP, VIP):
-        return None
-    try:
-        return ipaddress.ip_address(text).packed
-    except ValueError:  # a key that somebody wrote by hand
-        return None
-
-
-def _packed(number: int, family: int) -> Address:
-    return number.to_bytes(4 if family == 4 else 16, "big")

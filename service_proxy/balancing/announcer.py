@@ -21,10 +21,10 @@ from threading import Lock, Thread
 from linuxnet.neighbour_frames import announcement, answer, read_question
 from linuxnet.neighbour_sockets import hear_questions, join_solicited
 from linuxnet.netlink import Netlink
-from service_proxy.allotment import family_of, text_of
 from service_proxy.balancing.places import NoPlace, Place, find_place
 from service_proxy.conditions import Conditions
 from service_proxy.model import Address
+from service_proxy.ranges import family_of, text_of
 
 SAID_AT = (
     0.0,

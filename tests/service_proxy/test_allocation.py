@@ -13,12 +13,12 @@ import pytest
 from cluster_store.directory import DirectoryStore
 from cluster_store.store import Item, Snapshot, StoreUnavailable
 from service_proxy.allocation import KEPT, Allocation
-from service_proxy.allotment import Ranges
 from service_proxy.claims import Ledger, StoreLedger
 from service_proxy.claims_file import FileLedger
 from service_proxy.conditions import Conditions
 from service_proxy.model import Service, ServiceName, ServicePort, ServiceType
 from service_proxy.number_range import NumberRange, address_band, port_band
+from service_proxy.ranges import Ranges
 
 PORT = ServicePort("", "tcp", 80)
 RANGES = Ranges(("10.96.0.0/24", "fd00:96::/112"))
