@@ -16,11 +16,10 @@ from typing import NamedTuple
 
 from linuxnet.nft_keys import PROTOCOLS
 from linuxnet.numbers import SCRATCH_HASH, SCRATCH_ID
-from linuxnet.service_chains import Pick, Verdict, remember_chain
+from linuxnet.service_chains import LOCAL, Pick, Verdict, remember_chain
 
 __all__ = ["DROP", "Entry", "Front", "Pick", "Verdict"]
 
-LOCAL = 65536  # where the slots of a Local list begin; a Cluster list has as many at most
 DROP = Verdict("drop")
 
 _PORT = struct.Struct(">B3xH2x")  # inet_proto . inet_service
@@ -39,7 +38,7 @@ _SHAPES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "hashed": ((*_FRONT, "mark"), ("address", "port")),
     "nodeport_hashed": ((*_NODE, "mark"), ("address", "port")),
     "sticky": (_FRONT, ("mark",)), "nodeport_sticky": (_NODE, ("mark",)),
-    "affinity": (("address", "mark"), ("address", "port")), "remembering": (("mark",), ("verdict",)),
+    "remembering": (("mark",), ("verdict",)),
     "refused": (_FRONT, ()), "refused_nodeports": (_NODE, ()), "cluster_ips": (("address",), ()),
     "service_cidrs": (("address",), ()), "pods": (("address",), ()), "nodeport_addresses": (("address",), ()),
     "hairpin": (("address", "address"), ()), "local_dns": (("address",), ()),
