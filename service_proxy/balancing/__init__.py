@@ -1,5 +1,6 @@
 """LoadBalancer addresses on the links of the nodes: one node has each, and says so by ARP and NDP.
 
+balancing   what the catalogue says, for the speaker
 holding     which node should have which address: pure
 places      on which link an address is said
 announcer   says it, and answers who asks; one thread

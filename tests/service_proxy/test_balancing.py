@@ -20,10 +20,12 @@ from cluster_store.directory import DirectoryStore
 from cluster_store.store import StoreUnavailable
 from linuxnet.neighbour_frames import announcement, answer, read_question
 from service_proxy.balancing.announcer import Announcer
+from service_proxy.balancing.balancing import Balancing
 from service_proxy.balancing.holding import Moves, candidates, chosen, moves
 from service_proxy.balancing.speaker import Speaker
+from service_proxy.catalogue import Catalogue, Changed, Kind, Listed
 from service_proxy.conditions import Conditions
-from service_proxy.model import Endpoint, EndpointSlice, Service, ServiceName, SliceName
+from service_proxy.model import Endpoint, EndpointSlice, Service, ServiceName, ServiceType, SliceName
 from tests.calls import Container, run
 
 NODES = ("n1", "n2", "n3")
@@ -228,3 +230,26 @@ def test_what_we_say_is_no_question_to_us() -> None:
     question = read_question(asked)
     assert question is not None and question.target == packed(V4)
     assert read_question(answer(question, mac)) is None
+
+
+def test_a_service_of_the_catalogue_is_announced_while_it_is_there(
+    segment: Container, tmp_path: Path
+) -> None:
+    run(["sh", "-c", "ip addr add 192.0.2.9/24 dev br0; ip addr add fd02::9/64 dev br0 nodad"])
+    catalogue = Catalogue("n9")
+    balancing = Balancing(
+        catalogue, DirectoryStore(tmp_path), "/podwire", ("192.0.2.96/28", "fd02::100/128"), Conditions()
+    )
+    balancing.start()
+    name = ServiceName("default", "web")
+    stranger = packed("198.51.100.1")  # of no pool of ours
+    service = Service(name, ServiceType.LOAD_BALANCER, load_balancer_ips=(packed(V4), packed(V6), stranger))
+    catalogue.take(Listed(Kind.SERVICE, {name: service}))
+    eventually(lambda: balancing.held == {packed(V4): "br0", packed(V6): "br0"})
+    ask(segment, V4)
+    shown = json.loads(run(["ip", "-n", "client", "-j", "neigh", "show", "to", V4]))
+    (bridge,) = json.loads(run(["ip", "-j", "link", "show", "br0"]))
+    assert shown[0]["lladdr"] == bridge["address"]
+    catalogue.take(Changed(Kind.SERVICE, name, None))
+    eventually(lambda: not balancing.held)
+    balancing.stop()
