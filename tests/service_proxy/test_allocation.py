@@ -267,6 +267,20 @@ def test_what_is_no_longer_needed_is_given_back(node: Node) -> None:
     assert [one.key.split("/")[3] for one in node.store.list("").items] == ["ip", "of"]
 
 
+def test_what_services_had_that_went_while_nobody_looked_is_given_back_in_time(tmp_path: Path) -> None:
+    Node(tmp_path).fill(named("went"), named("stays"))
+    node = Node(tmp_path)
+    for _ in range(3):
+        node.fill(named("stays"))
+        assert len(node.store.list("").items) == 4
+        node.now += KEPT / 2
+    for _ in range(2):
+        node.now += KEPT
+        node.fill(named("stays"))
+    assert {item.value for item in node.store.list("").items if "went" in item.value} == set()
+    assert len(node.store.list("").items) == 2
+
+
 def test_an_outage_delays_what_is_new_and_nothing_else(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     (old,) = node.fill(named("old"))
 
