@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from tests.calls import Container, Json, Plugins, dump, ip_json, run
+from tests.calls import Container, Json, Plugins, StoppingKernel, dump, ip_json, run
 from tests.cni_plugins.test_portmap import (
     BRIDGE,
     PORT,
@@ -147,6 +147,23 @@ def test_check_notices_what_is_gone_and_the_next_add_mends_it(
         plugins.add(shared(second, PORT), two)
         assert parts("hostport6").total() == 1
         assert plugins.check(shared(first, PORT), one, first) == ""
+
+
+def test_a_fault_at_any_step_leaves_the_port_to_those_who_had_it(
+    trio: dict[str, tuple[Container, Json]], plugins: Plugins
+) -> None:
+    (one, first), (two, second), _ = trio.values()
+    plugins.add(shared(first, PORT), one)
+    before = dump()
+    for step in range(20):
+        kernel = StoppingKernel(step)
+        given = Plugins(kernel=lambda kernel=kernel: kernel).ask("ADD", shared(second, PORT, UDP), two)  # type: ignore[misc]
+        if given.status == 0:
+            assert step >= 3 and parts() == {"one": 32, "two": 96}
+            return
+        assert "could not take back" not in given.stdout, given.stdout
+        assert dump() == before
+    pytest.fail("the ADD never came to its end")
 
 
 def test_those_who_come_and_go_at_once_leave_no_slot_to_nobody(

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster_store.directory import DirectoryStore
+from cluster_store.opening import open_store
 from cluster_store.store import StoreUnavailable
 from linuxnet.neighbour_frames import announcement, answer, read_question
 from service_proxy.balancing.announcer import Announcer
@@ -27,6 +28,7 @@ from service_proxy.catalogue import Catalogue, Changed, Kind, Listed
 from service_proxy.conditions import Conditions
 from service_proxy.model import Endpoint, EndpointSlice, Service, ServiceName, ServiceType, SliceName
 from tests.calls import Container, run
+from tests.cluster_store.etcd_server import EtcdServer, missing
 
 NODES = ("n1", "n2", "n3")
 V4, V6 = "192.0.2.100", "fd02::100"
@@ -182,6 +184,46 @@ def test_a_node_that_is_cut_off_is_silent_before_its_lease_ends(
     speaker.stop()
     announcer.stop()
     assert store.list("").items == ()
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing())
+def test_nodes_agree_by_etcd_and_follow_one_that_is_cut_off(
+    host: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(["sh", "-c", "ip link add up0 type veth peer name up1; ip link set up0 up; ip link set up1 up"])
+    run(["ip", "addr", "add", "192.0.2.1/24", "dev", "up0"])
+    server = EtcdServer(tmp_path)
+    server.start()
+    conditions = Conditions()
+    stores = {name: open_store("etcd://127.0.0.1:2379") for name in NODES[:2]}
+    announcers = {name: Announcer(conditions) for name in stores}
+    speakers = {
+        name: Speaker(name, store, "/podwire", announcers[name], conditions, ttl=2)
+        for name, store in stores.items()
+    }
+    for name, speaker in speakers.items():
+        speaker.set({packed(V4): None})
+        announcers[name].start()
+        speaker.start()
+    best = chosen(packed(V4), [*stores])
+    other = next(name for name in stores if name != best)
+    eventually(lambda: all(one.holders() == {packed(V4): best} for one in speakers.values()))
+    eventually(lambda: announcers[best].held and not announcers[other].held)
+
+    def fail(*_: object) -> int:
+        raise StoreUnavailable("it is cut off")
+
+    monkeypatch.setattr(stores[best], "keep_alive", fail)
+    began = time.monotonic()
+    eventually(lambda: announcers[other].held)
+    assert announcers[best].silent_from < time.monotonic() < began + 6
+    monkeypatch.undo()
+    eventually(lambda: announcers[best].held and not announcers[other].held)
+    for name, speaker in speakers.items():
+        speaker.stop()
+        announcers[name].stop()
+        stores[name].close()
+    server.kill()
 
 
 def test_addresses_spread_and_a_lost_node_moves_its_own_only() -> None:
