@@ -15,4 +15,6 @@ wanted           a service -> what is to be in the kernel's sets and maps
 decisions        all services: what depends on others and on what was before
 precedence       who has what two services want
 affinity_numbers numbers of ports that remember clients
+
+dns/             names: the cluster's zone, answered by processes of their own, and all other names
 """

@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 
-from linuxnet.service_entries import LOCAL, Entry, Target, kind_of
+from linuxnet.service_chains import LOCAL
+from linuxnet.service_entries import Entry, Target, kind_of
 from service_proxy.affinity_numbers import AffinityNumbers
 from service_proxy.backends import ListKey, Lists, lists_of
 from service_proxy.catalogue import Catalogue
