@@ -100,9 +100,8 @@ def forget_ops(
     `is_shared`: of those the host itself answers only; what other pods have of the port is theirs.
     """
     local = list(local)
-    side = "answered_by" if is_shared else "to"
     flows = [
-        Flows(port.protocol, port.host_port, **{side: address})
+        Flows(port.protocol, port.host_port, to=address, answered_by=address if is_shared else None)
         for port in ports
         if port.protocol in UNTRACKED
         for address in ([port.at] if port.at else local)
