@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from service_proxy.settings import ConntrackSettings, DnsSettings, ProxySettings, SourceSettings
+from cni_spec.config import SpecModel
+from service_proxy.settings import ConntrackSettings, DnsSettings, ProxySettings
 
 TEXT = (Path(__file__).parents[2] / "docs" / "services.md").read_text()
 
 
 @pytest.mark.parametrize("section", [ProxySettings, DnsSettings, ConntrackSettings])
-def test_each_key_is_documented(section: type[SourceSettings]) -> None:
-    known = [key for key in section.model_fields if f"`{key}`" in TEXT or f".{key}`" in TEXT]
-    assert known == list(section.model_fields)
+def test_each_key_is_documented(section: type[SpecModel]) -> None:
+    forms = ("`{}`", ".{}`", "`{}.")  # the last: a section of its own
+    missing = [key for key in section.model_fields if not any(form.format(key) in TEXT for form in forms)]
+    assert missing == []
