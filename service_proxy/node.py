@@ -36,6 +36,7 @@ from service_proxy.sources.source import Source
 
 REFUSED = "NotProgrammed"
 RETRY_EVERY = 10.0  # seconds; a port that was taken may be free
+SWEEP_EVERY = 300.0  # seconds, at least; chains that nothing leads to cost a line of `nft list` each
 MUCH = 10_000  # entries; what it took to decide them is given back
 
 log = logging.getLogger("podwire.services")
@@ -74,6 +75,7 @@ class ServiceNode:
         self._dirty: set[ServiceName] = set()
         self._since: float | None = None  # when the first change came that is not in the kernel yet
         self._retry_at = 0.0
+        self._sweep_at = time.monotonic() + SWEEP_EVERY
         self._is_stopped = False
 
     @property
@@ -175,6 +177,9 @@ class ServiceNode:
             differing = programmer.reconcile(there, self.decider.node_entries(), wanted)
         self.figures.syncs["full"].add(time.monotonic() - started)
         self._schedule.compared(time.monotonic())
+        if not is_first and started >= self._sweep_at:
+            self._sweep_at = started + SWEEP_EVERY
+            programmer.table.sweep()
         if is_first or differing:
             log.info("compared with the kernel: %d entries were not as they should be", differing)
         if len(there) + differing > MUCH:
