@@ -30,7 +30,7 @@ from service_proxy.model import Address, ServiceName
 from service_proxy.opening import open_balancing
 from service_proxy.ports import Ports
 from service_proxy.programmer import Programmer
-from service_proxy.schedule import Schedule
+from service_proxy.schedule import WAIT, Schedule
 from service_proxy.settings import ProxySettings
 from service_proxy.sources.source import Source
 
@@ -119,13 +119,19 @@ class ServiceNode:
             for one in (self.source, self._bell, *((self.programmer.watch,) if self.programmer else ())):
                 selector.register(one, selectors.EVENT_READ)
             while not self._is_stopped:
-                selector.select(self._schedule.wait(time.monotonic(), is_dirty=bool(self._dirty)))
+                selector.select(self._patience())
                 self._bell.hush()
                 with self.lock:
                     self._take(self.source.next(0.0))
                     if self.programmer is not None and self.catalogue.is_complete:
                         self._program(self.programmer)
                     self.changed.notify_all()
+
+    def _patience(self) -> float:
+        """Return how long to wait for what may come; what is due cannot be done before all is known."""
+        if self.programmer is None or not self.catalogue.is_complete:
+            return WAIT
+        return self._schedule.wait(time.monotonic(), is_dirty=bool(self._dirty))
 
     def _take(self, events: list[Event]) -> None:
         now = time.monotonic()

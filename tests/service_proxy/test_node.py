@@ -6,10 +6,16 @@ import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from service_proxy.catalogue import Kind
+from service_proxy.node import ServiceNode
+from service_proxy.settings import ProxySettings
+from service_proxy.sources.source import Source
 from tests.service_proxy.world import (
+    WITHIN,
     Folder,
     elements,
     make_node,
@@ -175,6 +181,21 @@ def test_a_refused_transaction_is_found_out_and_recovered_from(host: None, folde
         wait_until(node, lambda: node.figures.failures > 0)
         wait_until(node, lambda: node.conditions.as_json() == [] and "10.96.0.5" in table())
         assert "10.244.0.5" not in table()
+
+
+@pytest.mark.parametrize("programs", [True, False])
+def test_a_loop_that_has_nothing_to_do_rests(host: None, tmp_path: Path, programs: bool) -> None:
+    nothing = Source("nothing", frozenset(Kind), [])  # it never lists anything
+    node = ServiceNode(ProxySettings(node="one"), lambda conditions: nothing, programs=programs)
+    thread = Thread(target=node.run)
+    thread.start()
+    turns = 0
+    with node.changed:
+        while node.changed.wait(0.5) and turns < 100:
+            turns += 1
+    node.stop()
+    thread.join(WITHIN)
+    assert turns < 10 and table() == ""
 
 
 def test_objects_that_cannot_be_used_harm_nobody_else(host: None, folder: Folder) -> None:
