@@ -8,7 +8,7 @@ are never cut. An endpoint that still serves, though it gets nothing new, keeps 
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from linuxnet.numbers import SCRATCH_ID
@@ -65,6 +65,24 @@ def stale(old: Collection[Entry], new: Collection[Entry], serving: Collection[Ta
             flows += [StaleFlows(front, one) for one in had - has if one not in serving]
     flows += [StaleFlows(front, None) for front in after if front.protocol == UDP and front not in before]
     return Stale(flows, list(dict.fromkeys(clients)))
+
+
+def fronts_of(entries: Iterable[Entry]) -> frozenset[FrontKey]:
+    """Return the front ends that entries speak of and that may have anything to forget: UDP, or sticky."""
+    found = set()
+    sticky = _numbers(entries := list(entries))
+    for name, key, _ in entries:
+        if (shape := _LEADING.get(name)) is not None and (key[shape[1]] == UDP or sticky):
+            found.add(_front(shape[0], key, shape[1]))
+    return frozenset(found) | sticky.keys()
+
+
+def of_fronts(entries: Iterable[Entry], fronts: Collection[FrontKey]) -> Iterator[Entry]:
+    """Yield the entries that say where some front ends lead, and whether their clients are remembered."""
+    for entry in entries:
+        shape = _LEADING.get(entry.name) or _STICKY.get(entry.name)
+        if shape is not None and _front(shape[0], entry.key, shape[1]) in fronts:
+            yield entry
 
 
 def _targets(entries: Iterable[Entry], numbers: Collection[FrontKey]) -> dict[FrontKey, frozenset[Target]]:
