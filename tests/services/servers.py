@@ -6,10 +6,13 @@ client's-port size`, the size in bytes; connections stay open for more until the
 
 from __future__ import annotations
 
+import select
 import selectors
 import socket
+import time
+from collections import Counter
 from collections.abc import Callable
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 
 from tests.overlay.flows import socket_in
 
@@ -27,6 +30,7 @@ class Servers:
         self._selector.register(self._near, selectors.EVENT_READ, self._near.recv)
         self._jobs: list[Callable[[], object]] = []
         self._lock = Lock()
+        self._live: Counter[socket.socket] = Counter()  # connections of each listener
         self._is_over = False
         self._thread = Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -47,6 +51,14 @@ class Servers:
     def close(self, sock: socket.socket) -> None:
         """Have one server gone; connections that it has accepted live on."""
         self._do(lambda: self._forget(sock))
+
+    def drain(self, sock: socket.socket, within: float = 5.0) -> None:
+        """Have a server gone as a good one goes: what has come is served to its end, then it closes."""
+        end = time.monotonic() + within
+        done = Event()
+        while not done.wait(0.002):
+            assert time.monotonic() < end, f"{self._live[sock]} connections do not end"
+            self._do(lambda: self._close_if_idle(sock, done))
 
     def end(self) -> None:
         """Close everything."""
@@ -72,6 +84,12 @@ class Servers:
             for job in jobs:
                 job()
 
+    def _close_if_idle(self, listener: socket.socket, done: Event) -> None:
+        waiting, _, _ = select.select([listener], [], [], 0)
+        if not waiting and not self._live[listener] and not done.is_set():
+            self._forget(listener)
+            done.set()
+
     def _accept(self, listener: socket.socket, name: str) -> None:
         try:
             connection, peer = listener.accept()
@@ -79,10 +97,11 @@ class Servers:
             return
         connection.setblocking(False)
         seen = f"{name} {listener.getsockname()[1]} {peer[0]} {peer[1]}"
-        register = self._selector.register
-        register(connection, selectors.EVENT_READ, lambda size: self._answer_line(connection, seen))
+        self._live[listener] += 1
+        answer = lambda size: self._answer_line(listener, connection, seen)  # noqa: E731
+        self._selector.register(connection, selectors.EVENT_READ, answer)
 
-    def _answer_line(self, connection: socket.socket, seen: str) -> None:
+    def _answer_line(self, listener: socket.socket, connection: socket.socket, seen: str) -> None:
         try:
             data = connection.recv(65536)
             if data:
@@ -91,6 +110,7 @@ class Servers:
         except OSError:  # reset
             pass
         self._forget(connection)
+        self._live[listener] -= 1
 
     def _forget(self, sock: socket.socket) -> None:
         self._selector.unregister(sock)

@@ -101,6 +101,7 @@ class Site:
     ) -> None:
         self.name, self.registry, self.places, self.servers = name, registry, where, servers
         self._proxy = proxy
+        self.within = WITHIN
         self.extra: list[Json] = []
         self.deployed: list[Deployed] = []
         self._ips, self._node_ports, self._vips = count(20), count(30100), count(10)
@@ -188,6 +189,10 @@ class Site:
     def endpoint(self, who: str | Json, version: int, **more: Any) -> Json:
         """Write an endpoint: a server by its name, or what is written already."""
         return objects.endpoint(address_of(who, version), **more) if isinstance(who, str) else who
+
+    def endpoint_at(self, address: str) -> Json:
+        """Write an endpoint that is no server of the site's own."""
+        return objects.endpoint(address)
 
     def deploy(
         self, version: int, *endpoints: str | Json, ports: Sequence[Json] = (), name: str = "",

@@ -47,10 +47,10 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note one case."""
-        said = dict(report.user_properties).get(MARK)
-        if said is None or (report.when != "call" and report.passed):
+        said = [value for key, value in report.user_properties if key == MARK]
+        if not said or (report.when != "call" and report.passed):
             return
-        behaviour = Behaviour(said[0], said[1], said[2])
+        behaviour = Behaviour(*map(str, said[0]))  # type: ignore[call-overload]
         one = self.seen.setdefault(behaviour.case, Seen(behaviour))
         words = re.split(r"[\[\]-]", report.nodeid.rpartition("::")[2])
         one.families |= FAMILIES.keys() & set(words)
