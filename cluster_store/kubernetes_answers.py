@@ -14,6 +14,10 @@ class NotFound(Exception):
     """There is no such object."""
 
 
+class KindUnknown(StoreUnavailable):
+    """The server has no objects of that kind: it is older than they are, or an extension is not there yet."""
+
+
 class Expired(Exception):
     """410 Gone: the version or the page that was asked for is forgotten; begin with a new list."""
 
