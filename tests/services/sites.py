@@ -13,7 +13,7 @@ from tests.services.servers import Servers
 from tests.services.site import Site
 
 DIRECTORY, KUBERNETES = "directory", "kubernetes"
-SOURCES = (DIRECTORY, KUBERNETES)
+SOURCES = (DIRECTORY,)
 SETTINGS = {
     "node": places.NODE_NAME,
     "pods": list(places.POD_CIDRS.values()),
