@@ -134,7 +134,7 @@ def _filled(settings: Settings) -> dict[str, list[str]]:
         "from anywhere:": to_services if settings.masquerades == "all" else [],
         "node ports: vmap @outside_nodeports": [f"{local[n]} vmap @outside_nodeports{n}" for n in (4, 6)],
         "node ports: vmap @nodeports": [f"{local[n]} vmap @nodeports{n}" for n in (4, 6)],
-        "node ports: @refused_nodeports": [f"{local[n]} @refused_nodeports{n} reject" for n in (4, 6)],
+        "node ports: @refused_nodeports": [f"{local[n]} @refused_nodeports{n} goto refuse" for n in (4, 6)],
         "ping:": [
             "ip daddr @cluster_ips4 icmp type echo-request redirect",
             "ip6 daddr @cluster_ips6 icmpv6 type echo-request redirect",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from linuxnet import nft_messages as nft
 from linuxnet.errors import KernelError
@@ -18,8 +18,9 @@ from linuxnet.netlink_socket import NETLINK_NETFILTER, NetlinkSocket, Refused
 from linuxnet.nft import Nft
 from linuxnet.numbers import NFT_SERVICES_TABLE
 from linuxnet.service_affinity import Gone, stale
+from linuxnet.service_batches import batches, refusal
 from linuxnet.service_chains import Pick, known_chains, neighbours, remember_chain
-from linuxnet.service_entries import Entry, kind_of
+from linuxnet.service_entries import Entry
 from linuxnet.service_rules import (
     TABLE,
     VERSION,
@@ -32,7 +33,7 @@ from linuxnet.service_rules import (
     static_chains,
     version_chain,
 )
-from linuxnet.service_wire import Counted, Part, parts, read, read_counts, refused_entry
+from linuxnet.service_wire import Counted, parts, read, read_counts
 
 AT_ONCE = 100_000  # entries in one batch; 4 to 7 MB, and others may change the firewall between two
 AT_ONCE_USER = 1000  # where the kernel lets nobody send more: 200 KiB (net.core.wmem_default)
@@ -43,7 +44,6 @@ COUNTING = tuple(
 )
 LEADING = frozenset({*COUNTING, "remembering"})  # to chains
 LEARNT = ("affinity4", "affinity6", "affinity_ports6")  # the rules' own writing
-_LAST = {"services", "outside", "nodeports", "outside_nodeports", "sticky", "nodeport_sticky", "cluster_ips"}
 
 log = logging.getLogger("podwire.services")
 
@@ -94,7 +94,7 @@ class ServiceTable:
         try:
             self._commit(loading(settings, chains, gone))
         except KernelError as error:
-            if not seen:
+            if not self._dump(nft.GET_SET, nft.rules_body("inet", NFT_SERVICES_TABLE)):
                 raise
             log.warning("nft table %s is made from nothing: %s", NFT_SERVICES_TABLE, error)
             self._commit(f"delete table {TABLE}\n{loading(settings, chains, ())}")
@@ -113,6 +113,8 @@ class ServiceTable:
             for body in self._dump(nft.GET_SET, nft.rules_body("inet", NFT_SERVICES_TABLE))
         }
         needed = {version_chain(settings), *ready_chains()}
+        if any(is_base and name not in static for name, is_base in seen.items()):
+            return False
         if not names >= declared_sets().keys() or not seen.keys() >= needed:
             return False
         rules = self._dump(nft.GET_RULE, nft.rules_body("inet", NFT_SERVICES_TABLE))
@@ -160,11 +162,11 @@ class ServiceTable:
         """
         data = {entry.data for entry in added if entry.name in LEADING}
         self._ensure({chain.decode() for one in data if (chain := one.partition(b" ")[2])})
-        for some_removed, some_added in _batches(added, removed, self._at_once):
+        for some_removed, some_added in batches(added, removed, self._at_once):
             sent = [*parts(some_removed, deletes=True), *parts(some_added, deletes=False)]
             refused = self._socket.batch([nft.begin(None), *(part.message for part in sent), nft.end()])
             if refused:
-                raise _refusal(sent, *refused[0])
+                raise refusal(sent, *refused[0])
 
     def forget_clients(self, gone: Collection[Gone]) -> int:
         """Forget clients that are remembered with endpoints that have gone; return how many.
@@ -181,7 +183,7 @@ class ServiceTable:
             if not refused:
                 return sum(entry.name != "affinity_ports6" for entry in doomed)
             if refused[0][1].errno != errno.ENOENT:  # but: its time was over
-                raise _refusal(sent, *refused[0])
+                raise refusal(sent, *refused[0])
         raise KernelError(errno.EAGAIN, "forget clients: entries end faster than they can be forgotten")
 
     def counters(self) -> Mapping[Entry, Counted]:
@@ -236,37 +238,3 @@ class ServiceTable:
             if error.errno == errno.ENOENT:
                 return []
             raise KernelError(error.errno, "read nf_tables", error.said) from error
-
-
-def _batches(
-    added: Collection[Entry], removed: Collection[Entry], at_once: int
-) -> Iterable[tuple[Sequence[Entry], Sequence[Entry]]]:
-    """Yield (removed, added) of each batch: what is led to comes before what leads to it, and goes last."""
-    if len(added) + len(removed) <= at_once:
-        if added or removed:
-            yield sorted(removed, key=_name), sorted(added, key=_name)
-        return
-    old = {(entry.name, entry.key): entry for entry in removed}
-    pairs = [(old.pop((entry.name, entry.key), None), entry) for entry in sorted(added, key=_rank)]
-    for i in range(0, len(pairs), at_once // 2):
-        some = pairs[i : i + at_once // 2]
-        yield [before for before, _ in some if before is not None], [entry for _, entry in some]
-    rest = sorted(old.values(), key=_rank, reverse=True)
-    for i in range(0, len(rest), at_once):
-        yield rest[i : i + at_once], ()
-
-
-def _name(entry: Entry) -> str:
-    return entry.name
-
-
-def _rank(entry: Entry) -> tuple[bool, str]:
-    return kind_of(entry.name)[0] in _LAST, entry.name
-
-
-def _refusal(sent: Sequence[Part], position: int, error: Refused) -> KernelError:
-    if not 1 <= position <= len(sent):
-        return KernelError(error.errno, f"change nft table {NFT_SERVICES_TABLE}", error.said)
-    part = sent[position - 1]
-    verb = "delete" if part.message[0] == nft.DELETE_ELEMENT else "add"
-    return KernelError(error.errno, f"{verb} element {TABLE} {refused_entry(part, error.offset)}", error.said)
