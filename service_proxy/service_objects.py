@@ -128,9 +128,9 @@ def _ports(spec: Members) -> tuple[ServicePort, ...]:
         protocol = port.choice("protocol", PROTOCOLS, "tcp")
         number = port.number("port", 1, 65535)
         if name in names:
-            raise port.wrong("name", "a name that no other port of the service has")
+            raise port.wrong("name", "a name that no other port has")
         if (protocol, number) in numbers:
-            raise port.wrong("port", "a number that no other port of the service has for its protocol")
+            raise port.wrong("port", "a number that no other port has for its protocol")
         names.add(name)
         numbers.add((protocol, number))
         found.append(

@@ -12,15 +12,16 @@ import time
 from collections.abc import Callable
 
 from service_proxy.dns.answers import Answers
+from service_proxy.dns.body import Body
 from service_proxy.dns.cache import Cache
+from service_proxy.dns.findings import Absence
 from service_proxy.dns.flight import TCP_LIMIT, Waiter
 from service_proxy.dns.forward_figures import CacheFigures, ForwardFigures
 from service_proxy.dns.forward_settings import CacheSettings
-from service_proxy.dns.lookup import Absence, find
+from service_proxy.dns.lookup import find
 from service_proxy.dns.message import (
     LARGEST_UDP,
     NAME_LIMIT,
-    Body,
     Malformed,
     Question,
     opt_record,
@@ -31,6 +32,9 @@ from service_proxy.dns.messages import read
 from service_proxy.dns.pod_resolv_conf import search_list
 from service_proxy.dns.renaming import AAAA, A, under_alias
 from service_proxy.dns.resolver import NXDOMAIN, RD, SERVFAIL, TC, Address, Answer, Resolver
+from service_proxy.dns.zone import Zone
+
+SERIAL = 1  # of an SOA that says how long a "no" holds, and no more
 
 NamespaceOf = Callable[[Address], str | None]  # of a client's address; None: not a pod we know
 Look = Callable[[bytes], bytes | None]  # the zone's answer to a query; None: others must be asked
@@ -172,14 +176,15 @@ class Search:
         return head + name + self._waiter.question.wire[-4:] + opt_record(LARGEST_UDP, has_do=False)
 
 
-def look_into(answers: Answers) -> Look:
+def look_into(zone: Zone) -> Look:
     """Return what looks into a server's zone, in the server's own thread."""
+    answers = Answers(zone, SERIAL)
 
     def look(message: bytes) -> bytes | None:
         query = read(message)
         if isinstance(query, bytes):
             return None
-        found = find(answers.zone, query.name, query.type)
+        found = find(zone, query.name, query.type)
         if found is Absence.NOT_OURS or (not isinstance(found, Absence) and found.beyond):
             return None
         return answers.render(query, answers.preparer.prepare(found), is_stream=True)

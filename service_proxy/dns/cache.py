@@ -9,20 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from service_proxy.dns.body import Body, find_run, with_ttls
 from service_proxy.dns.forward_figures import CacheFigures
 from service_proxy.dns.forward_settings import CacheSettings
 from service_proxy.dns.message import (
     HEADER,
+    LARGEST_UDP,
     NO_RECORDS,
+    OPT_HEAD,
     PLAIN_SIZE,
-    Body,
     Question,
     compose,
-    with_ttls,
+    opt_record,
 )
-from service_proxy.dns.resolver import NXDOMAIN, QR, RA, RD
+from service_proxy.dns.resolver import AD, NXDOMAIN, QR, RA, RD
 
-PLAIN_QUERY = b"\x01\0\0\1" + NO_RECORDS  # the header's end of nearly all: RD, one question, no EDNS
+_QUESTION_ONLY, _WITH_OPT = b"\0\1" + NO_RECORDS, b"\0\1" + NO_RECORDS[:5] + b"\1"
+FORMS = {  # the header's end of nearly all queries: RD, perhaps AD, one question -> whether there is an OPT
+    flags + counts: counts is _WITH_OPT
+    for flags in (b"\x01\0", b"\x01\x20")
+    for counts in (_QUESTION_ONLY, _WITH_OPT)
+}
+OPT_SIZE = 11  # bytes, without options
+PLAIN_OPT_END = bytes(6)  # version 0, no flags, no options
+OWN_OPT = opt_record(LARGEST_UDP, has_do=False)
 FAILURE_TTL = 1  # seconds that a failure is remembered (RFC 9520 section 3.2: at least one)
 ENTRY_COST = 900  # bytes that Python needs for an entry and its two keys, beside their bytes
 CHANCES = 8  # entries that an eviction passes over because they were asked for
@@ -35,8 +45,8 @@ class Entry:
     """One answer. Times are of one monotonic clock, in seconds."""
 
     __slots__ = (
-        "body", "ends", "head", "hits", "is_asked_again", "is_negative", "kind", "question",
-        "records", "shown_until", "stored", "ttls",
+        "body", "ends", "head", "head_with_opt", "hits", "is_asked_again", "is_negative", "kind", "question",
+        "records", "run", "shown_until", "stored", "ttls",
     )  # fmt: skip
 
     def __init__(self, question: Question, body: Body, ttls: tuple[int, ...], now: float, ends: float):
@@ -52,7 +62,9 @@ class Entry:
         flags = QR | RA | RD | body.code
         counts = b"".join(one.to_bytes(2) for one in body.counts)
         self.head = flags.to_bytes(2) + b"\0\1" + counts
+        self.head_with_opt = self.head[:-2] + (body.counts[2] + 1).to_bytes(2)
         self.records = body.records
+        self.run = find_run(body)
         self.shown_until = now  # nothing is shown yet
 
     @property
@@ -61,9 +73,10 @@ class Entry:
         return ENTRY_COST + 2 * len(self.body.records) + 3 * len(self.question.wire)
 
     def show(self, now: float) -> None:
-        """Write the TTLs of this second."""
+        """Write the TTLs of this second, and put another address first: many clients take the first."""
         age = int(now - self.stored)
-        self.records = with_ttls(self.body, tuple(max(ttl - age, 0) for ttl in self.ttls))
+        records = with_ttls(self.body, tuple(max(ttl - age, 0) for ttl in self.ttls))
+        self.records = self.run.turned(records, age) if self.run is not None else records
         self.shown_until = min(self.stored + age + 1, self.ends)
 
 
@@ -88,18 +101,28 @@ class Cache:
         return self._size
 
     def plain(self, query: bytes, is_tcp: bool, now: float) -> bytes | None:
-        """Return the answer to a query without EDNS, None if it is not here or the query not so plain."""
-        entry = self._plain.get(query[HEADER:].lower())
-        if entry is None or query[2:HEADER] != PLAIN_QUERY or not query.endswith(entry.kind):
+        """Return the answer to a query as most are, None if it is not here or the query not so plain."""
+        has_opt = FORMS.get(query[2:HEADER])
+        question, limit = query[HEADER:], PLAIN_SIZE
+        if has_opt:
+            if query[-OPT_SIZE:-8] != OPT_HEAD or query[-6:] != PLAIN_OPT_END:
+                return None
+            question = query[HEADER:-OPT_SIZE]
+            limit = max(min(int.from_bytes(query[-8:-6]), LARGEST_UDP), PLAIN_SIZE)
+        entry = self._plain.get(question.lower())
+        if entry is None or has_opt is None or not question.endswith(entry.kind):
             return None
         if now >= entry.shown_until and not self._renew(entry, now):
             return None
-        records = entry.records
-        if len(query) + len(records) > PLAIN_SIZE and not is_tcp:
+        if has_opt:
+            answer = query[:2] + entry.head_with_opt + question + entry.records + OWN_OPT
+        else:
+            answer = query[:2] + entry.head + question + entry.records
+        if len(answer) > limit and not is_tcp:
             return None
         entry.hits += 1
         self.figures.hits[entry.is_negative] += 1
-        return query[:2] + entry.head + query[HEADER:] + records
+        return answer
 
     def get(self, query_id: bytes, question: Question, limit: int, now: float) -> bytes | None:
         """Return the answer to any question that still holds, at most `limit` bytes."""
@@ -146,7 +169,7 @@ class Cache:
         self.remove(question.key)
         self._entries[question.key] = entry
         self._size += entry.size
-        if (plain := _plain_key(question)) is not None:
+        if (plain := _plain_key(question)) is not None and not body.flags & AD:
             self._plain[plain] = entry
         while len(self._entries) > self.settings.entries or self._size > self.settings.size:
             self._evict()

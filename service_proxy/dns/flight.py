@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from service_proxy.dns.body import Body
 from service_proxy.dns.exchange import Exchange
-from service_proxy.dns.message import Body, Question, compose, short
+from service_proxy.dns.message import Question, compose, short
 from service_proxy.dns.resolver import REFUSED, SERVFAIL, Address, Answer
 from service_proxy.dns.upstreams import Group, Upstream
 

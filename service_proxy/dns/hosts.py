@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from service_proxy.dns.message import Body, Question, wire_name
+from service_proxy.dns.body import Body
+from service_proxy.dns.message import Question, wire_name
 from service_proxy.model import Address
 
 TTL = 3600  # seconds; CoreDNS's hosts

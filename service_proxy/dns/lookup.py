@@ -7,51 +7,31 @@ leads to others (`_tcp.SERVICE`) is there and has nothing (RFC 8020).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import Enum
 from itertools import islice
-from typing import NamedTuple
 
+from service_proxy.dns.findings import (
+    AAAA,
+    CNAME,
+    NODATA,
+    NS,
+    PTR,
+    SRV,
+    TXT,
+    A,
+    Absence,
+    Finding,
+    Found,
+    Record,
+)
 from service_proxy.dns.names import IN_ADDR_ARPA, IP6_ARPA, dashed, reversed_address, split, undashed
 from service_proxy.dns.records import SAME_NODE, Port, ServiceRecords, Target
 from service_proxy.dns.zone import PodNames, Zone
 from service_proxy.model import Address
 
-A, NS, CNAME, SOA, PTR, TXT, AAAA, SRV = 1, 2, 5, 6, 12, 16, 28, 33  # iana.org, DNS parameters
 VERSION_NAME, VERSION, VERSION_TTL = b"\x0bdns-version", b"\x051.1.0", 28800  # seconds; CoreDNS'
 SERVER_NAME = b"\x02ns\x03dns"
 CHAIN_MAX = 8  # aliases of aliases
 MOST_RECORDS = 4000  # of one answer: 16 bytes each fill a message
-
-
-class Record(NamedTuple):
-    """One record. `owner` b"" is the name that was asked for; `ttl` None is the zone's."""
-
-    type: int
-    data: bytes
-    owner: bytes = b""
-    ttl: int | None = None
-
-
-class Found(NamedTuple):
-    """What is at a name that is there: nothing of the type asked for, where `answers` is empty."""
-
-    answers: tuple[Record, ...] = ()
-    extra: tuple[Record, ...] = ()
-    near: int = 0  # so many answers come before the others; 0: all are equal
-    beyond: bytes = b""  # where an alias ends outside the zone: others must answer that
-    owner: bytes = b""  # key of the service that alone decides this; b"": not so simple
-    address: Address = b""  # ... or the address of which this is the reverse name
-
-
-class Absence(Enum):
-    """Why nothing was found."""
-
-    NO_NAME = "there is no such name"
-    NOT_OURS = "others may know"
-
-
-Finding = Found | Absence
-NODATA = Found()
 
 
 def find(zone: Zone, name: bytes, kind: int) -> Finding:

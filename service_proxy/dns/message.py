@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from service_proxy.dns.body import Body, fitting
 from service_proxy.dns.resolver import AD, CD, QR, RA, RD, TC, short_answer
 
 HEADER = 12
@@ -20,7 +21,7 @@ NO_RECORDS = bytes(6)
 SOA, OPT, ANY = 6, 41, 255
 CLIENT_SUBNET = 8  # EDNS option of RFC 7871: the one that belongs to the question
 OPT_DO = 0x8000
-_OPT_HEAD = b"\0\0\x29"
+OPT_HEAD = b"\0\0\x29"
 
 
 class Malformed(ValueError):
@@ -43,21 +44,6 @@ class Question(NamedTuple):
     def name(self) -> bytes:
         """Return the name in wire form, lower case."""
         return self.wire[:-4].lower()
-
-
-class Body(NamedTuple):
-    """An answer without its header, question and OPT. `flags`: AD and the code."""
-
-    flags: int
-    counts: tuple[int, int, int]  # answer, authority, additional
-    records: bytes
-    ttls: tuple[tuple[int, int], ...]  # where in `records`, seconds
-    soa_minimum: int = -1  # of an SOA in the authority section: how long a "no" holds (RFC 2308); -1: none
-
-    @property
-    def code(self) -> int:
-        """Return the response code."""
-        return self.flags & 15
 
 
 def name_end(message: bytes, at: int, *, may_point: bool = True) -> int:
@@ -169,25 +155,6 @@ def _body(
     return Body(flags, (answers, authority, additional), message[start:end], tuple(ttls), minimum)
 
 
-def with_ttls(body: Body, ttls: tuple[int, ...]) -> bytes:
-    """Return a body's records with other TTLs, in seconds, in the order of `body.ttls`."""
-    records = bytearray(body.records)
-    for (at, _), ttl in zip(body.ttls, ttls, strict=True):
-        records[at : at + 4] = ttl.to_bytes(4)
-    return bytes(records)
-
-
-def _fitting(body: Body, records: bytes, room: int) -> tuple[int, bytes]:
-    """Return as many of the answers as fit: old musl knows no TCP, some of many will do."""
-    number, end = 0, 0
-    for at, _ in body.ttls[: body.counts[0]]:
-        after = at + 6 + int.from_bytes(records[at + 4 : at + 6])
-        if after > room:
-            break
-        number, end = number + 1, after
-    return number, records[:end]
-
-
 def compose(query_id: bytes, question: Question, body: Body, records: bytes, limit: int) -> bytes:
     """Return a client's answer, at most `limit` bytes: if it would be more, TC and what fits."""
     flags = QR | RA | (question.flags & (RD | CD)) | body.flags
@@ -196,7 +163,7 @@ def compose(query_id: bytes, question: Question, body: Body, records: bytes, lim
     edns = opt_record(LARGEST_UDP, question.has_do) if question.has_edns else b""
     answers, authority, additional = body.counts
     if HEADER + len(question.wire) + len(records) + len(edns) > limit:
-        answers, records = _fitting(body, records, limit - HEADER - len(question.wire) - len(edns))
+        answers, records = fitting(body, records, limit - HEADER - len(question.wire) - len(edns))
         authority, additional, flags = 0, 0, flags | TC
     counts = b"\0\1%c%c%c%c%c%c" % (
         *divmod(answers, 256), *divmod(authority, 256), *divmod(additional + bool(edns), 256),
@@ -216,7 +183,7 @@ def short(query_id: bytes, question: Question, flags: int) -> bytes:
 def opt_record(size: int, has_do: bool, options: bytes = b"") -> bytes:
     """Return an OPT record that allows `size` bytes over UDP."""
     ttl = OPT_DO if has_do else 0
-    return _OPT_HEAD + size.to_bytes(2) + ttl.to_bytes(4) + len(options).to_bytes(2) + options
+    return OPT_HEAD + size.to_bytes(2) + ttl.to_bytes(4) + len(options).to_bytes(2) + options
 
 
 def question_to_upstream(query_id: bytes, question: Question, has_edns: bool) -> bytes:
@@ -246,3 +213,12 @@ def wire_name(name: str) -> bytes:
     if any(len(label) > 63 for label in labels) or sum(len(label) + 1 for label in labels) >= NAME_LIMIT:
         raise Malformed(f"{name[:80]}: not a domain name")
     return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text is a domain name."""
+    try:
+        wire_name(text)
+    except Malformed:
+        return False
+    return True

@@ -6,7 +6,8 @@ it can stand elsewhere. Only what a stub resolver reads is taken: addresses, ali
 
 from __future__ import annotations
 
-from service_proxy.dns.message import HEADER, OPT, SOA, Body, Malformed, Question, question_end, read_record
+from service_proxy.dns.body import Body
+from service_proxy.dns.message import HEADER, OPT, SOA, Malformed, Question, question_end, read_record
 
 A, CNAME, AAAA = 1, 5, 28
 TO_QUESTION = b"\xc0\x0c"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from service_proxy.dns.lookup import SOA, Absence, Found, Record
+from service_proxy.dns.findings import SOA, Absence, Found, Record
 from service_proxy.dns.zone import Zone
 
 HEADER = 12  # bytes

@@ -101,9 +101,10 @@ class DirectoryFeed:
         for name in names:
             try:
                 items = objects_in(self._text(watch, name))
+                found, troubles = believed(name, items, self._claims.said_by(name))
             except FileNotFoundError:
                 watch.note(name, None)
-                items = []
+                found, troubles = {}, {}
             except (OSError, BadDocument) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
                 self._bad_files.tell(name, f"{self._root / name}: {reason}; what it said before stays")
@@ -111,7 +112,6 @@ class DirectoryFeed:
                 continue
             self._broken.discard(name)
             self._bad_files.tell(name, "")
-            found, troubles = believed(name, items, self._claims.said_by(name))
             self._bad_objects.replace(name, troubles)
             changes += self._claims.replace(name, found)
         return changes

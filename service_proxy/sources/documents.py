@@ -8,6 +8,7 @@ looks like a date stays text.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import yaml
@@ -16,6 +17,9 @@ from service_proxy.sources.identity import JsonObject
 
 SUFFIXES = (".yaml", ".yml", ".json")
 DEPTH = 8  # a List in a List in a List; deeper is nobody's
+NESTED = 200  # brackets in brackets; a Pod has some ten
+_DEEP_LINE = re.compile(rf"[ \t?:-]{{{NESTED}}}")  # a level of a block takes a column at least
+_BRACKET = re.compile(r"[\[\]{}]")
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # by C, if libyaml is there
 
 
@@ -35,29 +39,57 @@ class _PlainLoader(_Loader):  # type: ignore[valid-type,misc]  # chosen when it 
         """Merge nothing: the key `<<` is then one that cannot be constructed."""
 
 
-def objects_in(text: bytes) -> list[JsonObject]:
-    """Return all objects of a file. Raises BadDocument."""
-    found: list[JsonObject] = []
+def objects_in(text: bytes) -> Iterator[JsonObject]:
+    """Give all objects of a file, each as it is read. Raises BadDocument, perhaps after the first of them."""
     for document in _documents(text):
         if document is not None:  # "---" twice
-            found += _opened(document, "", DEPTH)
-    return found
+            yield from _opened(document, "", DEPTH)
 
 
-def _documents(text: bytes) -> list[object]:
+def _documents(text: bytes) -> Iterator[object]:
     if text.lstrip()[:1] in (b"{", b"["):
         try:
-            return [json.loads(text)]
+            whole = json.loads(text)
         except (ValueError, RecursionError):  # YAML in braces, or several documents
             pass
+        else:
+            yield whole
+            return
     try:
-        return list(yaml.load_all(text, _PlainLoader))
+        decoded = text.decode("utf-8-sig")
+        if _may_be_deep(decoded):
+            _check_depth(decoded)
+        yield from yaml.load_all(decoded, _PlainLoader)
     except yaml.YAMLError as error:
         raise BadDocument(_sentence(error)) from error
-    except (ValueError, OverflowError) as error:  # a number that is none, a character that none is
+    except (ValueError, OverflowError) as error:  # a number that is none; text that is not UTF-8
         raise BadDocument(f"{error}") from error
     except RecursionError as error:
         raise BadDocument("it is nested too deeply") from error
+
+
+def _may_be_deep(text: str) -> bool:
+    """Tell whether a text has what nests: many columns before a word, or brackets in brackets."""
+    if _DEEP_LINE.search(text):
+        return True
+    depth = 0
+    for found in _BRACKET.finditer(text):  # those in quotes are counted too: then the parser has the word
+        depth = depth + 1 if found[0] in "[{" else max(0, depth - 1)
+        if depth > NESTED:
+            return True
+    return False
+
+
+def _check_depth(text: str) -> None:
+    """Refuse what is nested too deeply; the loader by C would end the process. Raises BadDocument."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > NESTED:
+            raise BadDocument("it is nested too deeply")
 
 
 def _opened(document: object, kind: str, depth: int) -> Iterator[JsonObject]:

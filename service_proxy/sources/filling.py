@@ -31,7 +31,7 @@ class Filling:
         self._read: dict[ServiceName, Service] = {}
         self._filled: dict[ServiceName, Service] = {}
         self._waiting: set[ServiceName] = set()
-        self._is_list_due = False
+        self._is_list_due = self._has_listed = False
 
     def take(self, events: Sequence[Event]) -> list[Event]:
         """Return the events, their services filled."""
@@ -69,9 +69,9 @@ class Filling:
         self._waiting -= found.keys()
         self._filled.update(found)
         if self._is_list_due:
-            if not self._read.keys() <= self._filled.keys():
+            if not self._has_listed and not self._read.keys() <= self._filled.keys():
                 return []
-            self._is_list_due = False
+            self._is_list_due, self._has_listed = False, True
             items: dict[Key, Value] = {}
             for name, service in self._filled.items():
                 items[name] = service

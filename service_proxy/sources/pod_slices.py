@@ -144,7 +144,9 @@ class PodSlices:
         """Make a service's slices anew after these pods have changed; return what is other than before."""
         service = self._services.get(name)
         before = self._slices.pop(name, {})
-        members = self._members.pop(name, {}) if pods is not None else {}
+        members = self._members.pop(name, {})
+        if pods is None:
+            members = {}
         if service is not None:
             for one in self._selectors.pods_of(name) if pods is None else pods:
                 self._join(service, members, one)

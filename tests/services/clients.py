@@ -19,9 +19,10 @@ from tests.services.servers import KINDS, TCP
 
 PATIENCE = 0.3  # seconds after which nobody answers any more: everything is on one machine
 REFUSED, DROPPED, UNREACHABLE = "refused", "dropped", "unreachable"
+DENIED = "denied"  # by the node's own rules, which cannot tell a process from them: refused or dropped
 ERRORS = {
     errno.ECONNREFUSED: REFUSED, errno.EHOSTUNREACH: UNREACHABLE, errno.ENETUNREACH: UNREACHABLE,
-    errno.EACCES: UNREACHABLE,
+    errno.EACCES: UNREACHABLE, errno.EPERM: DENIED,
 }  # fmt: skip
 
 

@@ -28,9 +28,9 @@ def stays(client: Client, address: str, to: int, protocol: str = TCP, *, times: 
     return found.pop() if len(found) == 1 else ""
 
 
-def settle(site: Site, client: Client, address: str, protocol: str = TCP) -> None:
+def settle(site: Site, client: Client, address: str, protocol: str = TCP, *, to: int = 80) -> None:
     """Wait until a client stays where it is."""
-    site.settles(lambda: "" if stays(client, address, 80, protocol) in EVERYBODY else "it moves")
+    site.settles(lambda: "" if stays(client, address, to, protocol) in EVERYBODY else "it moves")
 
 
 @shows(AFFINITY)
@@ -51,7 +51,7 @@ def test_clients_are_spread(site: Site, version: int) -> None:
     web = site.deploy(version, *EVERYBODY, type="NodePort", **sticky())
     node = node_address(version)
     clients = [site.outside(version, index) for index in range(OUTSIDERS)]
-    site.settles(lambda: "" if stays(clients[0], node, web.node_port) else "moves")
+    settle(site, clients[0], node, to=web.node_port)
     found = [stays(client, node, web.node_port, times=3) for client in clients]
     assert all(found), found
     assert len(set(found)) > 1, found  # all the same once in 260,000 runs
@@ -109,7 +109,7 @@ def test_affinity_is_switched_on_and_off(site: Site, version: int) -> None:
         site.answers(client, address, to, EVERYBODY)
     for _ in range(2):
         web.change(**sticky())
-        site.settles(lambda: "" if stays(client, web.ip, 80) else "moves")
+        settle(site, client, web.ip)
         assert stays(client, node, web.node_port)
         web.change(sessionAffinity="None", sessionAffinityConfig=None)
         for address, to in ((web.ip, 80), (node, web.node_port)):
@@ -138,7 +138,7 @@ def test_affinity_to_endpoints_that_all_terminate(site: Site, version: int) -> N
     """Where only terminating endpoints are left, a client stays with its own."""
     web = site.deploy(version, "a0", "a1", "b0", **sticky())
     client = site.pod(2)
-    site.settles(lambda: "" if stays(client, web.ip, 80) else "moves")
+    settle(site, client, web.ip)
     first = client.one(web.ip, 80).who
     web.set_endpoints(
         *(

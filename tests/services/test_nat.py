@@ -76,9 +76,9 @@ def test_the_mark_does_not_leave_the_node(site: Site, version: int) -> None:
     web = site.deploy(version, "b0", type="NodePort")
     site.answers(site.outside(version), node_address(version), web.node_port, "b0")
     rules = (
-        "table inet look { chain marks { type filter hook postrouting priority 300; "
-        "meta mark & 0x4000 != 0 counter comment \"marked\"; } }"
-    )  # fmt: skip
+        "table inet look { chain marks {\ntype filter hook postrouting priority 300\n"
+        "meta mark & 0x4000 != 0 counter\n} }\n"
+    )
     netns = ("ip", "netns", "exec", site.places.node, "nft")
     run(*netns, "-f", "-", text=rules)
     try:

@@ -39,7 +39,7 @@ def test_internal_policy_local_without_a_local_endpoint(site: Site, version: int
     site.answers(site.pod(1), web.ip, 80, "a0")
     web.set_endpoints("b0")
     for client in (site.pod(1), site.host):
-        site.answers(client, web.ip, 80, DROPPED, count=1)
+        site.answers(client, web.ip, 80, DROPPED)
     web.set_endpoints("a1", "b0")
     site.answers(site.pod(2), web.ip, 80, "a1")
 
@@ -49,7 +49,7 @@ def test_internal_policy_local_leaves_node_ports_alone(site: Site, version: int)
     """internalTrafficPolicy Local is about the ClusterIP: NodePorts use all endpoints."""
     web = site.deploy(version, "b0", "b1", type="NodePort", internalTrafficPolicy="Local")
     site.answers(site.outside(version), node_address(version), web.node_port, ["b0", "b1"])
-    site.answers(site.pod(), web.ip, 80, DROPPED, count=1)
+    site.answers(site.pod(), web.ip, 80, DROPPED)
 
 
 @shows(POLICIES)
@@ -84,8 +84,8 @@ def test_external_policy_local_without_a_local_endpoint(site: Site, version: int
     outside, node = site.outside(version), node_address(version)
     site.answers(outside, vip, 80, "a0")
     web.set_endpoints("b0")
-    site.answers(outside, vip, 80, DROPPED, count=1)
-    site.answers(outside, node, web.node_port, DROPPED, count=1)
+    site.answers(outside, vip, 80, DROPPED)
+    site.answers(outside, node, web.node_port, DROPPED)
     web.set_endpoints("a2")
     site.answers(outside, vip, 80, "a2")
     site.answers(outside, node, web.node_port, "a2")
@@ -159,7 +159,7 @@ def test_services_without_endpoints_refuse(site: Site, version: int, protocol: s
     places = [(web.ip, 80), (vip, 80), (external, 80), (node_address(version), number)]
     for client in (site.pod(1), site.host, site.outside(version)):
         for address, to in places:
-            site.answers(client, address, to, REFUSED, protocol, count=1)
+            site.answers(client, address, to, REFUSED, protocol)
 
 
 @shows(POLICIES)
@@ -169,7 +169,7 @@ def test_local_policies_do_not_refuse_while_others_have_endpoints(site: Site, ve
     outside, node = site.outside(version), node_address(version)
     site.answers(outside, node, web.node_port, "a0")
     web.set_endpoints("b0")
-    site.answers(outside, node, web.node_port, DROPPED, count=1)
+    site.answers(outside, node, web.node_port, DROPPED)
     web.set_endpoints()
     site.answers(outside, node, web.node_port, REFUSED)
     web.set_endpoints(unready(site, "a0", version))

@@ -105,7 +105,7 @@ def test_a_service_changes_its_type(site: Site, version: int) -> None:
         type="ExternalName", externalName="db.example.com", clusterIP=None, clusterIPs=None, ports=[port()]
     )
     site.answers(outside, node, number, REFUSED)
-    site.answers(site.pod(1), ips[0], 80, DROPPED, count=1)
+    site.answers(site.pod(1), ips[0], 80, DROPPED)
     web.change(type="ClusterIP", externalName=None, clusterIP=ips[0], clusterIPs=ips)
     site.answers(site.pod(1), ips[0], 80, "a0")
 

@@ -56,7 +56,7 @@ def node(answer: Answering = world_wide) -> Iterator[Forwarder]:
     answers = Answers(zone, 1)
     answers.is_complete = True
     with serving(UPSTREAM, answer), forwarding(UPSTREAM) as forwarder:
-        path = Autopath(look_into(answers), forwarder, _namespace_of, forwarder.figures, host=("corp.test",))
+        path = Autopath(look_into(zone), forwarder, _namespace_of, forwarder.figures, host=("corp.test",))
         pair = open_pair(socket.inet_aton(HERE), 53)
         server = Server(answers, [pair], forwarder, path)
         thread = threading.Thread(target=server.run)
@@ -99,7 +99,8 @@ def test_a_name_of_the_world_is_found_at_the_first_question(transport: str) -> N
 
 def test_an_alias_of_the_world_is_told_whole() -> None:
     with node():
-        assert dig(f"alias.example.{SHOP}")[1] == [
+        answer = dig(f"alias.example.{SHOP}")[1]
+        assert answer[:2] + sorted(answer[2:]) == [
             f"alias.example.{SHOP}. 60 IN CNAME alias.example.",
             "alias.example. 77 IN CNAME real.www.example.",
             "real.www.example. 60 IN A 192.0.2.1",

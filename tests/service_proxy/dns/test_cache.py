@@ -7,6 +7,7 @@ import dns.message
 import dns.rrset
 import pytest
 
+from service_proxy.dns.body import find_run
 from service_proxy.dns.cache import Cache
 from service_proxy.dns.forward_figures import CacheFigures
 from service_proxy.dns.forward_settings import CacheSettings
@@ -162,3 +163,29 @@ def test_it_is_bounded_by_bytes_and_what_is_forgotten_is_not_counted() -> None:
     for number in range(100):
         world.cache.remove(read_question(dns.message.make_query(f"n{number}.example", "A").to_wire()).key)
     assert len(world.cache) == 0 == world.cache.size
+
+
+@pytest.mark.parametrize("is_alias", [False, True])
+def test_each_second_another_address_is_first(is_alias: bool) -> None:
+    world = World()
+    name = "real.example." if is_alias else "www.example."
+    answer = records(A, name, kind="CNAME") if is_alias else records(A)
+    answer.answer.append(dns.rrset.from_text(name, 60, "IN", "A", *(f"192.0.2.{one}" for one in range(4))))
+    world.put(answer, A)
+    orders = []
+    for second in range(8):
+        found = world.get(A, float(second))
+        assert found is not None
+        orders.append([one.to_text() for one in found.answer[-1]])
+    assert {len(set(one)) for one in orders} == {4} and len({one[0] for one in orders}) == 4
+    assert orders[0] == orders[4]
+
+
+@pytest.mark.parametrize("kinds", [("A", "AAAA"), ("A", "TXT"), ("MX", "MX")])
+def test_an_order_that_means_something_stays(kinds: tuple[str, str]) -> None:
+    data = {"A": "192.0.2.1", "AAAA": "2001:db8::1", "TXT": "x", "MX": "10 mail.example."}
+    answer = records(A)
+    for number, kind in enumerate(kinds):
+        owner = "www.example." if number == 0 else "other.example."
+        answer.answer.append(dns.rrset.from_text(owner, 60, "IN", kind, data[kind]))
+    assert find_run(read_answer(answer.to_wire())) is None
