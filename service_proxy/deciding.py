@@ -42,6 +42,11 @@ class Decider:
         self.facts = facts_of(self._settings, node, cidrs)
         self._decisions.context = self._context()
 
+    @property
+    def context(self) -> Context:
+        """Return what of this node decisions are made on."""
+        return self._decisions.context
+
     def rules(self) -> RuleSettings:
         """Return what of this node is in the rules."""
         return rules_of(self._settings, self.facts)
