@@ -27,8 +27,8 @@ class ProxyProcess:
     def start(self) -> None:
         """Start it; does not wait."""
         command = [
-            "ip", "netns", "exec", self._netns, sys.executable, "-m", "tests.services.tmp_proxy",
-            str(self._folder / "agent.toml"),
+            "ip", "netns", "exec", self._netns, sys.executable, "-m", "podwire", "proxy",
+            "--config", str(self._folder / "agent.toml"), "--socket", str(self._folder / "socket"),
         ]  # fmt: skip
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.services import places
+from tests.services.api_registry import ApiRegistry
 from tests.services.proxy_process import HEALTH_PORT, ProxyProcess
-from tests.services.registries import DirectoryRegistry
+from tests.services.registries import DirectoryRegistry, Registry
 from tests.services.servers import Servers
 from tests.services.site import Site
 
 DIRECTORY, KUBERNETES = "directory", "kubernetes"
-SOURCES = (DIRECTORY,)
+SOURCES = (DIRECTORY, KUBERNETES)
 SETTINGS = {
     "node": places.NODE_NAME,
     "pods": list(places.POD_CIDRS.values()),
@@ -29,10 +30,9 @@ def make_site(source: str, folder: Path) -> Iterator[Site]:
     """Make the machines, the servers, the registry and a proxy that runs; remove them afterwards."""
     where = places.Places(source[0])
     servers = Servers()
-    registry = DirectoryRegistry(folder / "services")
-    proxy = ProxyProcess(
-        where.node, folder, SETTINGS | {"source": registry.source, "state": str(folder / "state")}
-    )
+    registry, more = _registry(source, where, folder)
+    settings = SETTINGS | {"source": registry.source, "state": str(folder / "state")} | more
+    proxy = ProxyProcess(where.node, folder, settings)
     site = Site(source, registry, where, servers, proxy)
     try:
         site.begin()
@@ -42,3 +42,11 @@ def make_site(source: str, folder: Path) -> Iterator[Site]:
         registry.end()
         servers.end()
         where.end()
+
+
+def _registry(source: str, where: places.Places, folder: Path) -> tuple[Registry, dict[str, str]]:
+    """Return a registry, and how the proxy reaches it."""
+    if source == DIRECTORY:
+        return DirectoryRegistry(folder / "services"), {}
+    server = ApiRegistry(where.node, folder)
+    return server, {"kubeconfig": str(server.kubeconfig)}
