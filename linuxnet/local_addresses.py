@@ -12,12 +12,13 @@ from collections.abc import Iterable
 
 from linuxnet.errors import KernelError
 from linuxnet.netlink_socket import NETLINK_ROUTE, NetlinkSocket, Refused
-from linuxnet.netlink_wire import NLM_F_CREATE, NLM_F_EXCL, attribute, u32
+from linuxnet.netlink_wire import NLM_F_CREATE, NLM_F_EXCL, attribute, read_attributes, u32
 from linuxnet.numbers import SERVICES_PROTOCOL
-from linuxnet.rtnetlink import RTM_DELROUTE, RTM_NEWROUTE, RTMSG
+from linuxnet.rtnetlink import RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTMSG
 
 RTA_DST, RTA_OIF = 1, 4  # linux/rtnetlink.h
 RTN_LOCAL, RT_TABLE_LOCAL, RT_SCOPE_HOST = 2, 255, 254
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 LOOPBACK = 1  # ifindex of lo in every namespace
 
 
@@ -33,6 +34,18 @@ def add_local(addresses: Iterable[bytes]) -> None:
 def remove_local(addresses: Iterable[bytes]) -> None:
     """Take back what `add_local` did; none there is fine. Raises KernelError."""
     _change(RTM_DELROUTE, 0, addresses, errno.ESRCH)
+
+
+def remove_all_local() -> None:
+    """Take back all that `add_local` ever did in the calling thread's namespace. Raises KernelError."""
+    asked = NetlinkSocket(NETLINK_ROUTE)
+    try:
+        bodies = [body for family in _FAMILIES for body in asked.dump(RTM_GETROUTE, _header(family, 0))]
+    except Refused as error:
+        raise KernelError(error.errno, "ip route show table local", error.said) from error
+    finally:
+        asked.close()
+    remove_local(read_attributes(body, RTMSG.size)[RTA_DST] for body in bodies)
 
 
 def _change(kind: int, flags: int, addresses: Iterable[bytes], fine: int) -> None:
@@ -53,10 +66,12 @@ def _change(kind: int, flags: int, addresses: Iterable[bytes], fine: int) -> Non
 
 def _body(address: bytes) -> bytes:
     family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
-    header = RTMSG.pack(
-        family, len(address) * 8, 0, 0, RT_TABLE_LOCAL, SERVICES_PROTOCOL, RT_SCOPE_HOST, RTN_LOCAL, 0
-    )
+    header = _header(family, len(address) * 8, RT_SCOPE_HOST)
     return header + attribute(RTA_DST, address) + u32(RTA_OIF, LOOPBACK)
+
+
+def _header(family: int, length: int, scope: int = 0) -> bytes:
+    return RTMSG.pack(family, length, 0, 0, RT_TABLE_LOCAL, SERVICES_PROTOCOL, scope, RTN_LOCAL, 0)
 
 
 def _text(address: bytes) -> str:

@@ -105,7 +105,8 @@ class Services:
     def _dns(self) -> object:
         if self.dns is None:
             return None
-        return {"addresses": [text_of(one) for one in self._dns_at], "port": self._dns_settings.port}
+        addresses = [text_of(one) for one in self._dns_at]
+        return {"addresses": addresses, "port": self._dns_settings.port, "zone": self.zone}
 
     def _make(self) -> ServiceNode:
         """Return a loop; without the proxy, one that DNS alone listens to."""

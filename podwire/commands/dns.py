@@ -1,4 +1,4 @@
-"""`podwire dns`: the cluster's DNS server by itself: services' names, and everybody else's, asked for elsewhere."""
+"""`podwire dns`: the cluster's DNS server by itself: names of services, and all others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cni_spec.json_input import JsonObject
 app = typer.Typer(help="Serve services' names on this node, without the agent: what CoreDNS does.")
 
 
-@app.callback(invoke_without_command=True)
+@app.command()
 def dns(
     config: Annotated[Path | None, typer.Option(help="An agent.toml; its [dns] is read.")] = None,
     source: Annotated[str, typer.Option(help='A folder, a store\'s URL, or "kubernetes".')] = "",

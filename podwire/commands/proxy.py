@@ -19,9 +19,7 @@ LISTENS = {"healthz": "0.0.0.0:10256", "metrics": "127.0.0.1:10249"}  # kube-pro
 MODE = "nftables"
 
 
-@app.callback(
-    invoke_without_command=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def proxy(
     context: typer.Context,
     config: Annotated[
@@ -105,6 +103,7 @@ def _read(path: Path) -> tuple[JsonObject, str]:
 
 def _clean_up() -> None:
     from linuxnet.kube_proxy_leftovers import remove_leftovers
+    from linuxnet.local_addresses import remove_all_local
     from linuxnet.service_table import ServiceTable
 
     table = ServiceTable()
@@ -112,6 +111,7 @@ def _clean_up() -> None:
         table.remove()
     finally:
         table.close()
+    remove_all_local()
     for line in remove_leftovers():
         say(f"removed {line}")
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from linuxnet.local_addresses import add_local, remove_local
+from linuxnet.local_addresses import add_local, remove_all_local, remove_local
 
 FREEBIND = {socket.AF_INET: (socket.IPPROTO_IP, 15), socket.AF_INET6: (socket.IPPROTO_IPV6, 78)}
 
@@ -32,4 +32,6 @@ def test_who_asks_there_is_answered_here_and_nothing_is_left(host: None, address
         server.accept()[0].close()
     remove_local([packed])
     remove_local([packed])
+    add_local([packed])
+    remove_all_local()
     assert dump() == before
