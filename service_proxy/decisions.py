@@ -69,9 +69,13 @@ class Decisions:
             asked[name] = self._exposed(name)
         return {name: self._decide(name, front_ends) for name, front_ends in asked.items()}
 
+    def names(self) -> set[ServiceName]:
+        """Return all services there are, and those that have gone and are to be forgotten."""
+        return {*self._catalogue.services, *self._precedence.names()}
+
     def decide_all(self) -> dict[ServiceName, Wanted]:
         """Return what all services are to have; those that have gone are forgotten."""
-        return self.decide({*self._catalogue.services, *self._precedence.names()})
+        return self.decide(self.names())
 
     def _exposed(self, name: ServiceName) -> Sequence[Exposed]:
         service = self._catalogue.services.get(name)

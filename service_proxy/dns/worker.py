@@ -49,7 +49,10 @@ class Worker:
         self.server.watch(control.fileno(), self._listen)
 
     def _listen(self, _: int) -> None:
-        came = self._control.recv(READ)
+        try:
+            came = self._control.recv(READ)
+        except ConnectionResetError:  # the agent has died with something unread
+            came = b""
         if not came:
             self._be_alone()
             return
