@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -11,7 +12,8 @@ from linuxnet.netns import inside, open_netns
 from tests.kube_api.server import ApiServer, running_api
 from tests.services.registries import Json
 
-PAUSE = (0.05, 0.4)  # seconds between two troubles
+PAUSE = (0.2, 1.0)  # seconds between two troubles
+FORGETS = 25.0  # seconds between two losses of history: who hears of more lets such a server rest
 SLOW = 0.004  # seconds before each event, at times
 
 
@@ -60,7 +62,11 @@ class ApiRegistry:
             self._mark,
             self._break,
         )
+        forgot = time.monotonic()
         while not self._over.wait(self._random.uniform(*PAUSE)):
+            if time.monotonic() > forgot + FORGETS:
+                forgot = time.monotonic()
+                self._forget()
             self._random.choice(troubles)()
 
     def _cut(self) -> None:

@@ -21,6 +21,7 @@ SETTINGS = {
     "service_cidrs": list(places.SERVICE_CIDRS.values()),
     "external_ips": ["203.0.113.0/25", "2001:db8:113::/112"],
     "nodeport_addresses": ["all"],
+    "node_ports": "8000-32767",
     "healthz": f"0.0.0.0:{HEALTH_PORT}",
 }
 

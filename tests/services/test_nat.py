@@ -77,7 +77,7 @@ def test_the_mark_does_not_leave_the_node(site: Site, version: int) -> None:
     site.answers(site.outside(version), node_address(version), web.node_port, "b0")
     rules = (
         "table inet look { chain marks {\ntype filter hook postrouting priority 300\n"
-        "meta mark & 0x4000 != 0 counter\n} }\n"
+        "meta mark & 0x4000 != 0 counter\n}\n}\n"
     )
     netns = ("ip", "netns", "exec", site.places.node, "nft")
     run(*netns, "-f", "-", text=rules)
