@@ -17,6 +17,7 @@ from collections.abc import Callable
 from threading import Condition, RLock
 
 from linuxnet.errors import KernelError
+from service_proxy.balancing.balancing import Balancing
 from service_proxy.bell import Bell
 from service_proxy.catalogue import Catalogue, Event
 from service_proxy.conditions import Conditions
@@ -24,16 +25,18 @@ from service_proxy.connection_table import set_up
 from service_proxy.deciding import Decided, Decider
 from service_proxy.figures import Figures
 from service_proxy.health import ProxyHealth
-from service_proxy.memory import settle_memory
+from service_proxy.memory import settle_memory, without_collections
 from service_proxy.model import Address, ServiceName
+from service_proxy.opening import open_balancing
 from service_proxy.ports import Ports
 from service_proxy.programmer import Programmer
-from service_proxy.schedule import Schedule
+from service_proxy.schedule import WAIT, Schedule
 from service_proxy.settings import ProxySettings
 from service_proxy.sources.source import Source
 
 REFUSED = "NotProgrammed"
 RETRY_EVERY = 10.0  # seconds; a port that was taken may be free
+SWEEP_EVERY = 300.0  # seconds, at least; chains that nothing leads to cost a line of `nft list` each
 MUCH = 10_000  # entries; what it took to decide them is given back
 
 log = logging.getLogger("podwire.services")
@@ -64,6 +67,7 @@ class ServiceNode:
         self.decider = Decider(settings, self.catalogue, self.conditions, dns)
         self.health = ProxyHealth()
         self.ports = Ports(settings, self.conditions, self.health)
+        self.balancing: Balancing | None = None  # while it runs, where there are pools
         self.programmer: Programmer | None = None  # while it runs
         self._programs = programs
         self._bell = Bell()
@@ -71,6 +75,7 @@ class ServiceNode:
         self._dirty: set[ServiceName] = set()
         self._since: float | None = None  # when the first change came that is not in the kernel yet
         self._retry_at = 0.0
+        self._sweep_at = time.monotonic() + SWEEP_EVERY
         self._is_stopped = False
 
     @property
@@ -94,12 +99,17 @@ class ServiceNode:
             self.programmer = Programmer(self.figures)
             self.conditions.tell("ConnectionTable", set_up(self.settings.conntrack))
             self.ports.open()
+            self.balancing = open_balancing(self.settings, self.catalogue, self.conditions)
+        if self.balancing is not None:
+            self.balancing.start()
         try:
             self.source.start()
             self._loop()
         finally:
             self.source.close()
             self.ports.close()
+            if self.balancing is not None:
+                self.balancing.stop()
             if self.programmer is not None:
                 self.programmer.close()
             self._bell.close()
@@ -109,13 +119,19 @@ class ServiceNode:
             for one in (self.source, self._bell, *((self.programmer.watch,) if self.programmer else ())):
                 selector.register(one, selectors.EVENT_READ)
             while not self._is_stopped:
-                selector.select(self._schedule.wait(time.monotonic(), is_dirty=bool(self._dirty)))
+                selector.select(self._patience())
                 self._bell.hush()
                 with self.lock:
                     self._take(self.source.next(0.0))
                     if self.programmer is not None and self.catalogue.is_complete:
                         self._program(self.programmer)
                     self.changed.notify_all()
+
+    def _patience(self) -> float:
+        """Return how long to wait for what may come; what is due cannot be done before all is known."""
+        if self.programmer is None or not self.catalogue.is_complete:
+            return WAIT
+        return self._schedule.wait(time.monotonic(), is_dirty=bool(self._dirty))
 
     def _take(self, events: list[Event]) -> None:
         now = time.monotonic()
@@ -159,13 +175,17 @@ class ServiceNode:
         is_first, started = not self.is_synced, time.monotonic()
         self._dirty.clear()
         self.decider.look_at_node()
-        there = programmer.load(self.decider.rules())
-        if is_first:
-            self.decider.adopt(there)
-        wanted = self._noted(self.decider.decide_all())
-        differing = programmer.reconcile(there, self.decider.node_entries(), wanted)
+        with without_collections():
+            there = programmer.load(self.decider.rules())
+            if is_first:
+                self.decider.adopt(there)
+            wanted = self._noted(self.decider.decide_all())
+            differing = programmer.reconcile(there, self.decider.node_entries(), wanted)
         self.figures.syncs["full"].add(time.monotonic() - started)
         self._schedule.compared(time.monotonic())
+        if not is_first and started >= self._sweep_at:
+            self._sweep_at = started + SWEEP_EVERY
+            programmer.table.sweep()
         if is_first or differing:
             log.info("compared with the kernel: %d entries were not as they should be", differing)
         if len(there) + differing > MUCH:
