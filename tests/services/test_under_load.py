@@ -1,25 +1,21 @@
-"""Updates and deaths under load: no request fails, no connection changes.
-
-PODWIRE_ROUNDS multiplies how often; by default a thousand updates and a hundred deaths.
-"""
+"""A thousand updates and a hundred deaths under load: no request fails, no connection changes."""
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from itertools import count
 
 import pytest
 
+from tests.rounds import rounds
 from tests.services.load import Load, Standing, under
 from tests.services.objects import endpoint_slice, slice_port
 from tests.services.places import far_pod, local_pod, node_address
 from tests.services.site import Site
 from tests.services.sites import DIRECTORY
 
-ROUNDS = float(os.environ.get("PODWIRE_ROUNDS", "1"))
-UPDATES, DEATHS = int(1000 * ROUNDS), int(100 * ROUNDS)
+UPDATES, DEATHS = rounds(1000), rounds(100)
 pytestmark = [pytest.mark.campaign, pytest.mark.parametrize("site_of_source", [DIRECTORY], indirect=True)]
 PORTS = count(10000)
 
