@@ -46,6 +46,11 @@ class ApiRegistry:
             if f"{space}{metadata['name']}" in kind.items:
                 kind.delete(f"{space}{metadata['name']}")
 
+    def state(self) -> str:
+        api, asked = self.api, [f"{one.path} {one.query}" for one in self.api.asked[-12:]]
+        faults = f"twice={api.is_told_twice} shuffled={api.is_shuffled} delay={api.delay} {api.break_next}"
+        return "\n".join([f"{faults}, {api.watching} watches, version {api.objects.version}", *asked])
+
     def end(self) -> None:
         self._over.set()
         self._mischief.join()
@@ -53,23 +58,18 @@ class ApiRegistry:
 
     def _disturb(self) -> None:
         """Make trouble, one after another; each passes."""
-        troubles = (
-            self._cut,
-            self._forget,
-            self._repeat,
-            self._disorder,
-            self._slow,
-            self._mark,
-            self._break,
-        )
+        troubles = (self._cut, self._repeat, self._disorder, self._slow, self._mark, self._break)
         forgot = time.monotonic()
         while not self._over.wait(self._random.uniform(*PAUSE)):
-            if time.monotonic() > forgot + FORGETS:
+            if time.monotonic() > forgot + FORGETS and not self.api.is_shuffled:
                 forgot = time.monotonic()
                 self._forget()
             self._random.choice(troubles)()
 
     def _cut(self) -> None:
+        """End the watches; not while events are disordered: what is cut off then is lost for any client."""
+        if self.api.is_shuffled:
+            return
         if self._random.random() < 0.5:
             self.api.end_watches()
         else:
@@ -77,10 +77,10 @@ class ApiRegistry:
 
     def _forget(self) -> None:
         """Forget history, and end the watches: they come back to a 410."""
-        self.api.objects.compact()
-        for one in self.api.of.values():
-            one.compact()
-        self.api.end_watches()
+        with self.api.objects.changed:
+            for one in self._kinds.values():
+                one.compact()
+            self.api.generation += 1
 
     def _repeat(self) -> None:
         self.api.is_told_twice = not self.api.is_told_twice

@@ -20,6 +20,9 @@ class Registry(Protocol):
     def delete(self, *objects: Json) -> None:
         """Remove objects; those that are not there are passed over."""
 
+    def state(self) -> str:
+        """Return what may explain a failure."""
+
     def end(self) -> None:
         """Leave nothing behind."""
 
@@ -42,6 +45,9 @@ class DirectoryRegistry:
     def delete(self, *objects: Json) -> None:
         for one in objects:
             self._path(one).unlink(missing_ok=True)
+
+    def state(self) -> str:
+        return f"{len(list(self.folder.iterdir()))} files"
 
     def end(self) -> None:
         for path in self.folder.iterdir():
