@@ -85,8 +85,10 @@ class Servers:
                 job()
 
     def _close_if_idle(self, listener: socket.socket, done: Event) -> None:
+        if done.is_set():  # asked once more before that was known
+            return
         waiting, _, _ = select.select([listener], [], [], 0)
-        if not waiting and not self._live[listener] and not done.is_set():
+        if not waiting and not self._live[listener]:
             self._forget(listener)
             done.set()
 
