@@ -140,6 +140,13 @@ def run(pid: int, argv: Sequence[str], stdin: str = "") -> str:
     return done.stdout
 
 
+def door(pid: int, pod: str = "") -> list[str]:
+    """Return what a command is put behind to be run in the namespaces of a process 1, or in a pod there."""
+    spaces = ["--mount", "--net", "--pid", "--ipc", "--uts"]
+    inner = ["ip", "netns", "exec", pod] if pod else []
+    return ["nsenter", f"--target={pid}", *spaces, "--wdns=/", "--", *inner]
+
+
 def root(pid: int, inside: str) -> Path:
     """Name a file of a node so that it can be opened from here (proc(5), /proc/PID/root)."""
     return Path(f"/proc/{pid}/root{inside}")
