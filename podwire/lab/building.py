@@ -176,17 +176,17 @@ def remove_pods(folder: LabFolder, node: str, names: Iterable[str]) -> None:
     """
     blueprint, there = folder.read(), found(folder)
     pid = pid_of(there, node)
-    pods = [Pod(node, name, pid, ()) for name in names]
-    known = {
-        object_name(pod)
-        for pod in pods
-        if blueprint.services and begin_leaving(blueprint, there.lab, object_name(pod))
-    }
-    await_left(there.nodes, known)
-    for work in [begin_removal(node, pid, pod.name) for pod in pods]:
+    asked = set(names)
+    known = [
+        pod
+        for pod in pods_of(node, pid)
+        if pod.name in asked and blueprint.services and begin_leaving(blueprint, there.lab, object_name(pod))
+    ]
+    await_left(there.nodes, [address for pod in known for address in pod.addresses])
+    for work in [begin_removal(node, pid, name) for name in asked]:
         work.result()
-    for name in known:
-        remove_pod_object(blueprint, there.lab, name)
+    for pod in known:
+        remove_pod_object(blueprint, there.lab, object_name(pod))
 
 
 def take_down(name: str) -> bool:

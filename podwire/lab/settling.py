@@ -1,22 +1,31 @@
-"""What the agents of a lab's nodes serve of services, and waiting for it: each is asked, until it is so."""
+"""Waiting until the nodes of a lab serve what they should: agents are asked, the kernel has the last word."""
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from ipaddress import ip_address
 from typing import Any
 
+from linuxnet.errors import KernelError
+from linuxnet.netns import inside, open_netns
+from linuxnet.service_entries import Entry, kind_of
+from linuxnet.service_table import ServiceTable
 from podwire.agent.client import ask
 from podwire.agent.protocol import SERVICES, ProtocolError, Request
 from podwire.lab.blueprint import AGENT_SOCKET
 from podwire.lab.errors import LabError
 from podwire.lab.inside import root
+from podwire.lab.pods import Pod
 
-LOOK = 0.005  # seconds between two looks: the agent answers in one, and a change takes it as long
+LOOK = 0.005  # seconds between two looks: one takes about as long
 PATIENCE = 10.0  # seconds for all nodes to know a change
 LEAVE_PATIENCE = 5.0  # seconds; a node whose agent or registry is away does not hear of it at all
 ANSWER = 5.0  # seconds for one answer of an agent
+BYTES = {4: 4, 6: 16}  # of an address
+TARGETS = frozenset({"endpoints", "nodeport_endpoints", "hashed", "nodeport_hashed"})  # kinds of maps
 
 
 def ask_services(pid: int, question: str, of: str = "") -> Any:
@@ -29,51 +38,82 @@ def ask_services(pid: int, question: str, of: str = "") -> Any:
     return json.loads(reply.stdout) if reply.status == 0 else None
 
 
-def used_by(pid: int, service: str) -> set[str]:
-    """Return the pods that a node leads a service's clients to; {} if it knows no such service."""
-    shown = ask_services(pid, "show", service) or {"back_ends": ()}
-    return {one["pod"] for one in shown["back_ends"] if one["share"]}
+def entries_of(pid: int) -> set[Entry]:
+    """Return what a node's kernel has of services; nothing, if it has no table for them."""
+    netns = open_netns(f"/proc/{pid}/ns/net")
+    try:
+        with inside(netns):
+            table = ServiceTable()
+        try:
+            return table.dump()
+        except KernelError:  # no table yet, or the agent changes it just now
+            return set()
+        finally:
+            table.close()
+    finally:
+        os.close(netns)
 
 
-def await_used(nodes: Mapping[str, int], service: str, pods: Collection[str]) -> float:
-    """Wait until all nodes lead a service's clients to just these pods; return how long that took.
+def targets(entries: Iterable[Entry], front: bytes = b"") -> set[bytes]:
+    """Return the addresses of endpoints that clients are led to; with `front`, those of that address."""
+    found = set()
+    for entry in entries:
+        kind, family = kind_of(entry.name)
+        if kind in TARGETS and entry.key.startswith(front):
+            found.add(entry.data[: BYTES[family]])
+    return found
+
+
+def await_used(nodes: Mapping[str, int], service: str, pods: Iterable[Pod]) -> str:
+    """Wait until all nodes lead a service's clients to just these pods; return the service's address.
 
     Raises:
         LabError: one does not after 10 s.
     """
-    wanted = set(pods)
-    return _await(nodes.values(), lambda pid: used_by(pid, service) == wanted, f"services lead to {service}")
+    wanted = {packed(pod.addresses[0]) for pod in pods}
+    address = ""
+
+    def leads(pid: int) -> bool:
+        nonlocal address
+        address = address or ((ask_services(pid, "show", service) or {}).get("addresses") or [""])[0]
+        return bool(address) and targets(entries_of(pid), packed(address)) == wanted
+
+    _await(nodes.values(), leads, f"clients of {service} are led to its pods")
+    return address
 
 
-def await_names(nodes: Mapping[str, int]) -> float:
-    """Wait until the DNS server of all nodes is there. Raises LabError: one is not after 10 s."""
-
-    def has_dns(pid: int) -> bool:
-        return bool((ask_services(pid, "status") or {}).get("dns"))
-
-    return _await(nodes.values(), has_dns, "names are served")
+def await_entries(nodes: Mapping[str, int], is_so: Callable[[set[Entry]], bool], what: str) -> None:
+    """Wait until the kernels of all nodes have what they should. Raises LabError: one has not after 10 s."""
+    _await(nodes.values(), lambda pid: is_so(entries_of(pid)), what)
 
 
-def await_left(nodes: Mapping[str, int], pods: Collection[str]) -> None:
-    """Wait until nobody leads clients to some pods; as a kubelet, not for ever."""
+def await_names(nodes: Mapping[str, int]) -> None:
+    """Wait until the DNS servers of all nodes are there. Raises LabError: one is not after 10 s."""
+    _await(
+        nodes.values(), lambda pid: bool((ask_services(pid, "status") or {}).get("dns")), "names are served"
+    )
+
+
+def await_left(nodes: Mapping[str, int], addresses: Collection[str]) -> None:
+    """Wait until nobody leads clients to some pods; not for ever: a kubelet would not, either."""
+    gone = {packed(one) for one in addresses}
     deadline = time.monotonic() + LEAVE_PATIENCE
-    waiting = list(nodes.values()) if pods else []
-    while waiting and time.monotonic() < deadline:
-        waiting = [pid for pid in waiting if _all_used(pid) & set(pods)]
-        if waiting:
-            time.sleep(LOOK)
+    waiting = list(nodes.values()) if gone else []
+    while waiting := [pid for pid in waiting if targets(entries_of(pid)) & gone]:
+        if time.monotonic() > deadline:
+            return
+        time.sleep(LOOK)
 
 
-def _all_used(pid: int) -> set[str]:
-    listed = ask_services(pid, "list") or ()
-    return {pod for one in listed for pod in used_by(pid, f"{one['namespace']}/{one['name']}")}
+def packed(address: str) -> bytes:
+    """Return an address as the kernel has it."""
+    return ip_address(address).packed
 
 
-def _await(pids: Iterable[int], is_so: Callable[[int], bool], what: str) -> float:
-    began = time.monotonic()
+def _await(pids: Iterable[int], is_so: Callable[[int], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
     waiting = list(pids)
     while waiting := [pid for pid in waiting if not is_so(pid)]:
-        if time.monotonic() - began > PATIENCE:
-            raise LabError(f"not on all nodes {what}, after {PATIENCE:.0f} s")
+        if time.monotonic() > deadline:
+            raise LabError(f"it is not so on all nodes, after {PATIENCE:.0f} s: {what}")
         time.sleep(LOOK)
-    return time.monotonic() - began
