@@ -165,6 +165,7 @@ def _with_ready(body: JsonObject, *, is_ready: bool) -> JsonObject:
 
 
 def _leaving(body: JsonObject) -> JsonObject:
+    """Return a pod that is about to end, and not ready: else it would be used on where it is the last."""
     metadata = body["metadata"]
     assert isinstance(metadata, dict)
-    return body | {"metadata": metadata | {"deletionTimestamp": GONE}}
+    return _with_ready(body, is_ready=False) | {"metadata": metadata | {"deletionTimestamp": GONE}}

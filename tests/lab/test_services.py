@@ -12,6 +12,7 @@ import pytest
 from podwire.demo.dumps import difference
 from podwire.demo.evenness import evenness
 from podwire.lab.clients import ASKING
+from podwire.lab.settling import LEAVE_PATIENCE
 from tests.lab.conftest import Machine
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: run as root")
@@ -76,6 +77,9 @@ def test_a_service_is_reached_by_name_by_address_and_from_outside(machine: Machi
     await_ready(machine, "node2", 2)
     machine.lab("pod", "remove", "node2", "pod2")
     assert fetch(machine, "node2/pod1", "web", 80, 10) == {"node1/pod2"}
+    began = time.monotonic()
+    machine.lab("pod", "remove", "node1", "pod2")
+    assert time.monotonic() - began < LEAVE_PATIENCE, "the last one is not waited for"
     machine.lab("down")
     assert difference(before, machine.dump()) == []
 
