@@ -20,6 +20,7 @@ from podwire.lab.clients import Answers, Client, ask
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import segment
 from podwire.lab.inside import run, run_in
+from podwire.lab.nodes import PODWIRE
 from podwire.lab.objects import NAMESPACE, PORT_NAME, put_objects
 from podwire.lab.pods import Pod, Wish
 from podwire.lab.settling import await_entries, await_names, await_used
@@ -56,6 +57,9 @@ class ServicesShow:
         self._show_ways()
         self._show_leaving()
         self._show_sticky()
+        node, pid = next(iter(self._nodes.items()))
+        self._report.step(f"Who answers, where, how much: podwire service show {NAME}, on {node}")
+        self._report.shown(run_in(pid, [*PODWIRE, "service", "show", FULL_NAME]))
 
     def _open(self) -> None:
         self._report.step("A service: three pods behind one address and one name")
