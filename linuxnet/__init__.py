@@ -27,6 +27,10 @@
     hostports*.py       what leads from a host port to a pod, in either backend, and its removal
     forwarding.py, firewalld.py   what lets a pod's packets pass, and whom they are kept from
     forward_chains.py   who else may stop a forwarded packet    vxlan_ports.py  who has which tunnel port
+    service_table.py    the service proxy's table   service_rules.py (services.nft)   its rules
+    service_entries.py, service_wire.py, service_batches.py   its elements as values, and as messages
+    service_chains.py, service_affinity.py, service_changes.py   how endpoints are chosen; clients that are
+                  remembered; others' changes
     conntrack.py  forgetting flows    tc.py  shaping    vlan_gateway.py  the gateway inside a VLAN
     joining.py    namespaces of all kinds, for forked processes
     scratch.py    a namespace of one's own, to try in what a kernel can

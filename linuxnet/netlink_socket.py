@@ -25,7 +25,8 @@ NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12  # linux/netlink.h
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 NLM_F_DUMP_INTR = 0x10
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
-NLMSGERR_ATTR_MSG = 1
+NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS = 1, 2
+SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33  # asm-generic/socket.h
 RECEIVE_SIZE = 65536  # bytes; the kernel fills at most 32 KiB of a dump's datagram
 STREAMED = 128  # messages at once; their answers fit the smallest receive buffer (net.core.rmem_default)
 DUMP_TRIALS = 10  # an interrupted dump ten times over is a storm worth reporting
@@ -34,12 +35,16 @@ _ERROR = struct.Struct("=i")
 
 
 class Refused(Exception):
-    """The kernel's answer to one message: its errno and its words ("" if it has none)."""
+    """The kernel's answer to one message: its errno and its words ("" if it has none).
 
-    def __init__(self, number: int, said: str = "") -> None:
+    `offset` is where in the message the attribute is that it refuses, in bytes; 0 if it does not tell.
+    """
+
+    def __init__(self, number: int, said: str = "", offset: int = 0) -> None:
         super().__init__(number, said)
         self.errno = number
         self.said = said
+        self.offset = offset
 
 
 class NetlinkSocket:
@@ -53,6 +58,22 @@ class NetlinkSocket:
             self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
         self._sequence = 0
         self.sent = 0  # messages; what an operation costs
+
+    @property
+    def port(self) -> int:
+        """Return the number that tells this socket's changes from others' (nlmsghdr, nlmsg_pid)."""
+        if not self._socket.getsockname()[0]:
+            self._socket.bind((0, 0))
+        number: int = self._socket.getsockname()[0]
+        return number
+
+    def allow_sending(self, size: int) -> bool:
+        """Let one batch have so many bytes; False if that is the administrator's to allow, and was not."""
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, size)
+        except PermissionError:  # an ordinary user's namespace
+            return False
+        return True
 
     def close(self) -> None:
         """Close the socket."""
@@ -137,7 +158,8 @@ class NetlinkSocket:
                 position = answered - first
                 number = _ERROR.unpack_from(data)[0] if of == NLMSG_ERROR else 0
                 if number:
-                    refused.append((position, Refused(-number, _said(data, HEADER.size))))
+                    said, offset = _said(data, HEADER.size), _offset(data)
+                    refused.append((position, Refused(-number, said, offset)))
                 if position == asked or (number and position in (0, asked + 1)):
                     return refused
 
@@ -188,3 +210,9 @@ def _said(body: bytes, header: int) -> str:
     """Return the extended text behind an error's number and the refused message's own header."""
     found = read_attributes(body, _ERROR.size + header)
     return read_text(found.get(NLMSGERR_ATTR_MSG, b""))
+
+
+def _offset(body: bytes) -> int:
+    """Return where a refused message's wrong attribute is, 0 if nobody tells."""
+    found = read_attributes(body, _ERROR.size + HEADER.size).get(NLMSGERR_ATTR_OFFS)
+    return int(_ERROR.unpack(found)[0]) if found else 0

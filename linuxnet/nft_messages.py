@@ -24,6 +24,7 @@ from linuxnet.netlink_wire import (
 _SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
 GET_TABLE, GET_CHAIN, GET_RULE = _SUBSYSTEM | 1, _SUBSYSTEM | 4, _SUBSYSTEM | 7
 NEW_ELEMENT, GET_ELEMENT, DELETE_ELEMENT, GET_GENERATION = (_SUBSYSTEM | n for n in (12, 13, 14, 16))
+GET_SET, NEW_GENERATION = _SUBSYSTEM | 10, _SUBSYSTEM | 15
 BATCH_BEGIN, BATCH_END = 16, 17  # NFNL_MSG_BATCH_*
 NFPROTO = {"unspec": 0, "inet": 1, "ip": 2, "bridge": 7, "ip6": 10}  # linux/netfilter.h
 

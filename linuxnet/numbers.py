@@ -30,3 +30,10 @@ BLACKHOLE_PRIORITY = 0xFFFFFFF0  # of the cluster's unreachable route: after any
 # Overlay
 NFT_OVERLAY_TABLE = "podwire_overlay"  # in family inet; a node's, not an attachment's
 PROBE_PORT = 8471  # UDP, on tunnel addresses; one below VXLAN's
+
+# Services
+NFT_SERVICES_TABLE = "podwire_services"  # in family inet; a node's
+MASQUERADE_MARK = 0x4000  # bit 14 of a packet's mark: kube-proxy's, which this stands in for
+SCRATCH_MARKS = (0x70000000, 0x7FFFFFFF)  # of a connection's mark, between the hooks of its first packet
+SCRATCH_HASH = 0x70000000  # + slot, 65,536 more for a Local list's
+SCRATCH_ID = 0x70100000  # + number of a service port whose clients are remembered
