@@ -17,18 +17,20 @@ import json
 import random
 import threading
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from cluster_store.kubernetes_access import Access
-from cluster_store.kubernetes_answers import Expired, JsonObject, NotFound, refusal
+from cluster_store.kubernetes_answers import Expired, JsonObject, KindUnknown, NotFound, refusal
 from cluster_store.kubernetes_http import Connection, Question
-from cluster_store.kubernetes_listing import METADATA, PAGE, Keep, Listing, list_objects, whole
+from cluster_store.kubernetes_listing import ALL, METADATA, PAGE, Keep, Listing, list_objects, whole
 from cluster_store.kubernetes_stream import LineStream
 from cluster_store.store import StoreUnavailable
 
 FIELD_MANAGER = "podwire"
 WATCH_TIME = (300, 600)  # seconds that one watch lasts at most; the server's own limits, drawn at random
 SILENCE = 180.0  # seconds; bookmarks come each minute, so three of them are missing
+SHORT, SHORT_ONES = 1.0, 2  # seconds of a watch that was none; so many in a row may happen
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE = "application/merge-patch+json"  # RFC 7386
 
@@ -109,10 +111,14 @@ class Watch:
         *,
         is_metadata: bool = False,
         keep: Keep = whole,
+        select: Mapping[str, str] = ALL,
         silence: float = SILENCE,
     ) -> None:
+        """`select`: labelSelector, fieldSelector. `keep` is for the list; an event has all of its object."""
         self._connection, self._path, self._page = Connection(access), path, page
         self._is_metadata, self._keep, self._silence = is_metadata, keep, silence
+        self._select = select
+        self._opened_at, self._short = 0.0, 0  # how many watches in a row ended as soon as they began
         self._version = ""  # up to where all is told; "": a list is due
         self._stream: LineStream | None = None
         self._busy = threading.Lock()  # held by who waits; `close` ends the wait, then tidies up
@@ -136,6 +142,8 @@ class Watch:
                 self._drop()
                 if self._connection.is_ended:
                     return []
+                if isinstance(error, KindUnknown):
+                    raise
                 raise StoreUnavailable(f"{error}") from error
 
     def close(self) -> None:
@@ -156,7 +164,12 @@ class Watch:
 
     def _listed(self) -> Listing:
         found = list_objects(
-            self._connection, self._path, self._page, is_metadata=self._is_metadata, keep=self._keep
+            self._connection,
+            self._path,
+            self._page,
+            is_metadata=self._is_metadata,
+            keep=self._keep,
+            select=self._select,
         )
         self._version = found.resource_version
         return found
@@ -167,12 +180,25 @@ class Watch:
         events = [self._event(line) for line in self._stream.lines(min(timeout, self._silence))]
         if events:  # all are told or, after an error among them, none: then they come again
             self._version = _version(events[-1].item)
+        self._short = 0 if events else self._short
+        if self._stream.is_ended:
+            self._judge_end()
         if self._stream.is_ended or self._stream.silence >= self._silence:
             self._drop()  # the next one goes on from the version we know
         return [one for one in events if one.kind != "BOOKMARK"]
 
+    def _judge_end(self) -> None:
+        """Leave a server in peace that ends every watch at once: who asks makes pauses after an error."""
+        is_short = time.monotonic() - self._opened_at < SHORT
+        self._short = self._short + 1 if is_short else 0
+        if self._short > SHORT_ONES:
+            where = self._connection.access.where
+            raise StoreUnavailable(f"{where}: a watch of {self._path} ends as soon as it begins")
+
     def _opened(self) -> LineStream:
+        self._opened_at = time.monotonic()
         query: dict[str, str | int] = {
+            **self._select,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,

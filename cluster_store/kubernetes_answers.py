@@ -8,10 +8,15 @@ import json
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
 
 JsonObject = dict[str, object]
+NODE_RIGHTS = " (nodes: get, list, watch; nodes/status: patch)"
 
 
 class NotFound(Exception):
     """There is no such object."""
+
+
+class KindUnknown(StoreUnavailable):
+    """The server has no objects of that kind: it is older than they are, or an extension is not there yet."""
 
 
 class Expired(Exception):
@@ -43,7 +48,7 @@ def refusal(status: int, text: bytes, where: str, asked: str) -> Exception:
         return StoreUnavailable(sentence)
     advice = {
         401: ": is the token or the client certificate still good?",
-        403: ": bind a ClusterRole that allows it (nodes: get, list, watch; nodes/status: patch)",
+        403: ": bind a ClusterRole that allows it" + (NODE_RIGHTS if "/nodes" in asked else ""),
     }
     return StoreRefused(sentence + advice.get(status, ""))
 

@@ -95,6 +95,7 @@ class Service:
     allocates_node_ports: bool = True  # allocateLoadBalancerNodePorts
     labels: Mapping[str, str] = field(default_factory=dict)
     version: str = ""  # of the registry, for whoever writes it back
+    created: str = ""  # RFC 3339; of two services that claim the same, the older has it
 
 
 class Hints(NamedTuple):
@@ -142,6 +143,8 @@ class EndpointSlice:
     family: int
     ports: tuple[EndpointPort, ...]
     endpoints: tuple[Endpoint, ...]
+    is_headless: bool = False  # label service.kubernetes.io/headless: for DNS, not for the proxy
+    proxy_name: str = ""  # label service.kubernetes.io/service-proxy-name: another proxy's
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +180,9 @@ class ServiceCidr(NamedTuple):
 
     name: str
     cidrs: tuple[str, ...]
+
+
+class Namespace(NamedTuple):
+    """A namespace; DNS tells one without services from none."""
+
+    name: str

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,12 @@ from cluster_store.kubernetes_access import (
     access_by_kubeconfig,
     access_in_cluster,
 )
-from cluster_store.kubernetes_answers import NotFound
+from cluster_store.kubernetes_answers import KindUnknown, NotFound
 from cluster_store.kubernetes_http import Connection, Question
 from cluster_store.kubernetes_listing import Listing
 from cluster_store.kubernetes_stream import Chunks
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
+from tests.kube_api.collection import Json
 from tests.kube_api.objects import managers
 from tests.kube_api.server import ApiServer, running_api
 
@@ -606,3 +607,52 @@ def test_a_certificate_that_is_none_names_the_file(tls_api: ApiServer, tmp_path:
     config = write_config(tmp_path, server=tls_api.url, cluster="certificate-authority: bad.pem")
     with pytest.raises(StoreRefused, match=r"bad\.pem cannot be used for TLS"):
         KubernetesClient(access_by_kubeconfig(config)).list(NODES)
+
+
+def test_a_watch_of_what_a_selector_selects(api: ApiServer) -> None:
+    """What matches no more has gone, for who watches; what does now is new."""
+    make_nodes(api, 2)
+    label = {"labelSelector": "zone=a"}
+    watch = Watch(access_to(api), NODES, select=label)
+    started(watch, api)
+
+    api.objects.update("node-001", lambda node: node["metadata"].update(labels={"zone": "a"}))
+    api.objects.update("node-001", lambda node: node["metadata"].update(labels={}))
+    seen: list[WatchEvent] = []
+    while len(seen) < 2:
+        got = watch.next(5)
+        assert got and not isinstance(got, Listing)
+        seen += got
+
+    assert [one.kind for one in seen] == ["ADDED", "DELETED"]
+    assert all(one.query["labelSelector"] == "zone=a" for one in api.questions())
+    watch.close()
+
+
+def test_a_kind_that_the_server_does_not_have_is_told_apart(api: ApiServer) -> None:
+    watch = client_of(api).watch("/apis/networking.k8s.io/v1/unheardofs")
+    with pytest.raises(KindUnknown, match="unheardofs"):
+        watch.next(1)
+    watch.close()
+
+
+def test_a_server_that_ends_every_watch_at_once_is_left_in_peace(api: ApiServer) -> None:
+    watch = client_of(api).watch(NODES)
+    assert isinstance(watch.next(5), Listing)
+    api.objects.since = _ending(api)  # type: ignore[method-assign]
+
+    with pytest.raises(StoreUnavailable, match="ends as soon as it begins"):
+        watch.next(30)
+
+    assert len([one for one in api.questions() if "watch" in one.query]) == 3
+    watch.close()
+
+
+def _ending(api: ApiServer) -> Callable[..., list[tuple[int, str, Json]]]:
+    """Return a history that ends whoever reads it."""
+
+    def since(*_: object) -> list[tuple[int, str, Json]]:
+        api.generation += 1
+        return []
+
+    return since

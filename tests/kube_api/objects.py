@@ -1,15 +1,13 @@
-"""The Nodes an API server keeps: versions, history, server-side apply. It answers as 1.36 does."""
+"""The Nodes an API server keeps: server-side apply and merge. It answers as 1.36 does."""
 
 from __future__ import annotations
 
 import copy
 import json
-import threading
-import uuid
-from collections.abc import Callable
-from typing import Any
 
-Json = dict[str, Any]
+from tests.kube_api.collection import ApiError, Json, Objects, Resource, Revision
+
+__all__ = ["ApiError", "Json", "NodeObjects", "managers", "partial"]
 
 # What the server fills in of its own accord, as recorded from 1.36.
 EMPTY_STATUS: Json = {
@@ -24,51 +22,20 @@ EMPTY_STATUS: Json = {
 }  # fmt: skip
 
 
-class ApiError(Exception):
-    """A refusal."""
+class NodeObjects(Objects):
+    """Nodes, as others write them, too."""
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.reason, self.message = code, reason, message
+    def __init__(self, revision: Revision | None = None) -> None:
+        super().__init__(Resource("", "nodes", "Node", False), revision)
 
     @property
-    def status(self) -> Json:
-        """Return the Status that tells of it."""
-        return {
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
-        }  # fmt: skip
-
-
-class NodeObjects:
-    """Nodes, and what happened to them. `changed` is notified of everything."""
-
-    def __init__(self) -> None:
-        self.changed = threading.Condition()
-        self.version = 200
-        self.compacted = 0  # history up to here is forgotten
-        self.nodes: dict[str, Json] = {}
-        self.history: list[tuple[int, str, Json]] = []
-        self._pages: dict[str, tuple[int, list[Json]]] = {}
+    def nodes(self) -> dict[str, Json]:
+        """Return all by name."""
+        return self.items
 
     def create(self, body: Json) -> Json:
         """Make a Node, as the kubelet and the node controller do."""
-        with self.changed:
-            node = copy.deepcopy(body)
-            metadata = node.setdefault("metadata", {})
-            metadata.setdefault("uid", str(uuid.uuid4()))
-            metadata.setdefault("creationTimestamp", "2026-11-20T20:12:19Z")
-            node = {"apiVersion": "v1", "kind": "Node", **node}
-            node.setdefault("spec", {})
-            node["status"] = EMPTY_STATUS | node.get("status", {})
-            return self._keep("ADDED", node)
-
-    def update(self, name: str, change: Callable[[Json], object]) -> Json:
-        """Change a Node, as some other client does."""
-        with self.changed:
-            node = copy.deepcopy(self.get(name))
-            change(node)
-            return self._keep("MODIFIED", node)
+        return super().create({**body, "status": EMPTY_STATUS | body.get("status", {})})
 
     def annotate(self, name: str, **annotations: str | None) -> Json:
         """Set or remove (None) annotations of flannel's; "_" stands for "-"."""
@@ -78,51 +45,6 @@ class NodeObjects:
             _merge(node, {"metadata": {"annotations": named}})
 
         return self.update(name, change)
-
-    def delete(self, name: str) -> None:
-        """Remove a Node."""
-        with self.changed:
-            self._keep("DELETED", copy.deepcopy(self.nodes[name]))
-            del self.nodes[name]
-
-    def compact(self) -> None:
-        """Forget what happened until now, and every list whose pages are being read."""
-        with self.changed:
-            self.version += 1
-            self.compacted = self.version
-            self._pages.clear()
-            self.changed.notify_all()
-
-    def get(self, name: str) -> Json:
-        """Return a Node. Raises ApiError 404."""
-        if name not in self.nodes:
-            raise ApiError(404, "NotFound", f'nodes "{name}" not found')
-        return self.nodes[name]
-
-    def page(self, limit: int, token: str) -> tuple[list[Json], Json]:
-        """Return one page of a list, and the list's metadata."""
-        with self.changed:
-            if token and token not in self._pages:
-                said = "The provided continue parameter is too old to display a consistent list result."
-                raise ApiError(410, "Expired", said)
-            version, left = self._pages.get(
-                token, (self.version, [self.nodes[n] for n in sorted(self.nodes)])
-            )
-            metadata: Json = {"resourceVersion": f"{version}"}
-            if limit and len(left) > limit:
-                following = uuid.uuid4().hex
-                self._pages[following] = (version, left[limit:])
-                metadata |= {"continue": following, "remainingItemCount": len(left) - limit}
-            return left[: limit or None], metadata
-
-    def check_known(self, version: int) -> None:
-        """See that a watch can begin there; compaction does not touch one that runs. Raises ApiError 410."""
-        if version < self.compacted:
-            raise ApiError(410, "Expired", f"too old resource version: {version} ({self.compacted})")
-
-    def since(self, version: int) -> list[tuple[int, str, Json]]:
-        """Return what happened after a version."""
-        return [one for one in self.history if one[0] > version]
 
     def merge(self, name: str, body: Json, *, is_status: bool, manager: str) -> Json:
         """Patch by RFC 7386."""
@@ -160,14 +82,6 @@ class NodeObjects:
         ):
             said = f"{where}: the object has been modified; please apply your changes to the latest version"
             raise ApiError(409, "Conflict", f"{said} and try again")
-
-    def _keep(self, kind: str, node: Json) -> Json:
-        self.version += 1
-        node["metadata"]["resourceVersion"] = f"{self.version}"
-        self.nodes[node["metadata"]["name"]] = node
-        self.history.append((self.version, kind, node))
-        self.changed.notify_all()
-        return node
 
 
 def partial(node: Json) -> Json:

@@ -1,4 +1,4 @@
-"""HTTP in front of the Nodes, with faults on demand. One thread a connection, in the maker's namespace."""
+"""HTTP in front of the objects, with faults on demand. One thread a connection, in the maker's namespace."""
 
 from __future__ import annotations
 
@@ -15,9 +15,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.kube_api.objects import ApiError, Json, NodeObjects, partial
+from tests.kube_api.collection import ApiError, Json, Objects, Resource, Revision
+from tests.kube_api.objects import NodeObjects, partial
+from tests.kube_api.selecting import matching
 
-NODE_PATH = re.compile(r"/api/v1/nodes(?:/(?P<name>[^/]+)(?P<status>/status)?)?")
+PATH = re.compile(r"(?P<all>/(?:api|apis/[^/]+)/v1/[a-z]+)(?:/(?P<name>[^/]+)(?P<status>/status)?)?")
+RESOURCES = (
+    Resource("", "services", "Service", True),
+    Resource("discovery.k8s.io", "endpointslices", "EndpointSlice", True),
+    Resource("", "pods", "Pod", True),
+    Resource("", "namespaces", "Namespace", False),
+    Resource("networking.k8s.io", "servicecidrs", "ServiceCIDR", False),
+    Resource("coordination.k8s.io", "leases", "Lease", True),
+)
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 FORBIDDEN = (
     'nodes is forbidden: User "me" cannot {verb} resource "nodes" in API group "" at the cluster scope'
@@ -34,10 +44,17 @@ class Asked(NamedTuple):
 
 
 class ApiServer:
-    """What a test turns: `objects` are the Nodes; the rest are faults."""
+    """What a test turns: `objects` are the Nodes, `of` the other kinds; the rest are faults."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
-        self.objects = NodeObjects()
+        revision = Revision()
+        self.objects = NodeObjects(revision)
+        self.of = {one.plural: Objects(one, revision) for one in RESOURCES}
+        self.absent: set[str] = set()  # kinds (plural) that this server does not have
+        self.hidden: set[str] = set()  # kinds that nobody may read
+        self.is_told_twice = False  # every event of a watch, the second time after the next one
+        self.is_shuffled = False  # events of one moment are told in the wrong order
+        self.delay = 0.0  # seconds before each event
         self.token = ""  # that is asked for; "": none
         self.forbidden = ""  # a verb that is not allowed
         self.is_silent = False  # questions are read, and not answered
@@ -61,6 +78,16 @@ class ApiServer:
     def url(self) -> str:
         """Return where it is."""
         return f"{'https' if self.tls else 'http'}://{self.host}:{self.http.server_port}"
+
+    def objects_at(self, path: str) -> Objects | None:
+        """Return the objects of a kind, None if there is no such. Raises ApiError 403."""
+        there = [self.objects, *(one for name, one in self.of.items() if name not in self.absent)]
+        found = next((one for one in there if one.resource.path == path), None)
+        if found is not None and (plural := found.resource.plural) in self.hidden:
+            raise ApiError(
+                403, "Forbidden", f'{plural} is forbidden: User "me" cannot list resource "{plural}"'
+            )
+        return found
 
     def bookmark(self) -> None:
         """Tell every watcher how far history is."""
@@ -157,9 +184,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._admit()
-            found = NODE_PATH.fullmatch(url.path)
-            if found is None:
+            found = PATH.fullmatch(url.path)
+            objects = self.api.objects_at(found["all"]) if found else None
+            if found is None or objects is None:
                 raise ApiError(404, "NotFound", "the server could not find the requested resource")
+            self.objects = objects
             serve(found["name"] or "", bool(found["status"]))
         except ApiError as error:
             self._send(error.code, error.status)
@@ -177,20 +206,23 @@ class _Handler(BaseHTTPRequestHandler):
         if "watch" in self.query:
             self._watch()
         elif name:
-            node = self.api.objects.get(name)
+            node = self.objects.get(name)
             self._send(200, partial(node) if self.is_metadata else node)
         else:
             self._list()
 
     def _list(self) -> None:
-        found, metadata = self.api.objects.page(
-            int(self.query.get("limit", "0")), self.query.get("continue", "")
+        asked = int(self.query.get("limit", "0")), self.query.get("continue", "")
+        is_selected = self.query.keys() & {"labelSelector", "fieldSelector"}
+        found, metadata = (
+            self.objects.page(*asked, matching(self.query)) if is_selected else self.objects.page(*asked)
         )
         if self.is_metadata:
             head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
             items = [partial(one) for one in found]
         else:  # items of a list say neither kind nor apiVersion
-            head = {"kind": "NodeList", "apiVersion": "v1"}
+            resource = self.objects.resource
+            head = {"kind": f"{resource.kind}List", "apiVersion": resource.version}
             items = [{k: v for k, v in one.items() if k not in ("kind", "apiVersion")} for one in found]
         self._send(200, {**head, "metadata": metadata, "items": items})
 
@@ -201,17 +233,23 @@ class _Handler(BaseHTTPRequestHandler):
             if not manager:
                 raise ApiError(422, "Invalid", "PatchOptions.meta.k8s.io is invalid: fieldManager: Required")
             force = self.query.get("force") == "true"
-            found = self.api.objects.apply(name, body, is_status=is_status, manager=manager, force=force)
+            found = self.nodes().apply(name, body, is_status=is_status, manager=manager, force=force)
         elif kind == MERGE:
-            found = self.api.objects.merge(name, body, is_status=is_status, manager=manager or "unknown")
+            found = self.nodes().merge(name, body, is_status=is_status, manager=manager or "unknown")
         else:
             raise ApiError(
                 415, "UnsupportedMediaType", f"the body of the request was in an unknown format: {kind}"
             )
         self._send(200, found)
 
+    def nodes(self) -> NodeObjects:
+        """Return what can be patched. Raises ApiError."""
+        if self.objects is not self.api.objects:
+            raise ApiError(405, "MethodNotAllowed", "only Nodes are patched here")
+        return self.api.objects
+
     def _watch(self) -> None:
-        objects, version = self.api.objects, int(self.query["resourceVersion"])
+        objects, version = self.objects, int(self.query["resourceVersion"])
         if self.api.is_gone_by_status:
             objects.check_known(version)
         self.send_response(200)
@@ -235,14 +273,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.api.objects.changed.notify_all()
 
     def _tell(self, version: int, ends_at: float) -> None:
-        objects, told, generation = self.api.objects, self.api.bookmarks, self.api.generation
+        objects, told, generation = self.objects, self.api.bookmarks, self.api.generation
+        matches = matching(self.query)
         while time.monotonic() < ends_at and not self.api.stopped.is_set():
             with objects.changed:
                 if generation != self.api.generation:
                     return
                 while self.api.lines_next:
                     self._chunk_of(self.api.lines_next.pop(0))
-                events = [] if self.api.is_watch_stalled else objects.since(version)
+                events = [] if self.api.is_watch_stalled else objects.since(version, matches)
                 if not events and told == self.api.bookmarks:
                     objects.changed.wait(0.2)
                     if self.request not in self.api.sockets or _is_gone(self.request):
@@ -251,12 +290,27 @@ class _Handler(BaseHTTPRequestHandler):
                 is_marked, told = told != self.api.bookmarks, self.api.bookmarks
                 now = objects.version
             version = events[-1][0] if events else version
-            for _, kind, node in events:
-                self._chunk({"type": kind, "object": partial(node) if self.is_metadata else node})
+            for _, kind, item in self._in_disorder(events):
+                if self.api.delay and self.api.stopped.wait(self.api.delay):
+                    return
+                self._chunk({"type": kind, "object": partial(item) if self.is_metadata else item})
             if is_marked:
                 version = now
-                mark = {"kind": "Node", "apiVersion": "v1", "metadata": {"resourceVersion": f"{now}"}}
-                self._chunk({"type": "BOOKMARK", "object": mark})
+                resource = objects.resource
+                mark = {"kind": resource.kind, "apiVersion": resource.version}
+                self._chunk(
+                    {"type": "BOOKMARK", "object": {**mark, "metadata": {"resourceVersion": f"{now}"}}}
+                )
+
+    def _in_disorder(self, events: list[tuple[int, str, Json]]) -> list[tuple[int, str, Json]]:
+        """Return the events as a server tells them that has this fault."""
+        if self.api.is_shuffled:
+            events = events[::-1]
+        if self.api.is_told_twice:
+            late = [None, *events[:-1]]
+            pairs = zip(events, late, strict=True)
+            events = [one for pair in pairs for one in pair if one is not None] + events[-1:]
+        return events
 
     def _chunk(self, event: Json) -> None:
         self._chunk_of(json.dumps(event).encode() + b"\n")

@@ -1,0 +1,120 @@
+"""Decisions: what services are to have, where that depends on others and on what was before. No I/O.
+
+`wanted.py` decides about one service by itself. Here is kept what it is told besides: who has the addresses
+and ports that several want, which slot each endpoint has, the numbers of ports that remember clients.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+
+from linuxnet.service_entries import LOCAL, Entry, Target, kind_of
+from service_proxy.affinity_numbers import AffinityNumbers
+from service_proxy.backends import ListKey, Lists, lists_of
+from service_proxy.catalogue import Catalogue
+from service_proxy.front_ends import Context, Exposed, exposed, is_served
+from service_proxy.model import Algorithm, Service, ServiceName
+from service_proxy.precedence import Precedence
+from service_proxy.slice_objects import shared
+from service_proxy.wanted import Standing, Wanted, wanted
+
+_SLOT, _PORT = struct.Struct("=I"), struct.Struct(">H2x")
+_TARGETS = {4: struct.Struct(">4sH2x"), 6: struct.Struct(">16sH2x")}  # as an entry's data has them
+_SLOTTED = {"endpoints", "nodeport_endpoints"}
+
+
+class Decisions:
+    """Decisions about the services of one catalogue."""
+
+    def __init__(self, catalogue: Catalogue, context: Context) -> None:
+        self.context = context
+        self._catalogue = catalogue
+        self._precedence = Precedence()
+        self._numbers = AffinityNumbers()
+        self._lists: dict[ServiceName, tuple[tuple[ListKey, bytes], ...]] = {}
+        self._shown: dict[tuple[str, bytes, bool], list[tuple[int, bytes]]] = {}
+
+    def adopt(self, entries: Iterable[Entry]) -> None:
+        """Learn what the kernel shows, before the first decision: slots and numbers stay as they are."""
+        entries = list(entries)
+        self._numbers.adopt(entries)
+        for name, key, data in entries:
+            if kind_of(name)[0] in _SLOTTED:
+                slot = _SLOT.unpack_from(key, len(key) - _SLOT.size)[0]
+                front = (name, key[: -_SLOT.size], slot >= LOCAL)
+                self._shown.setdefault(front, []).append((slot, data))
+
+    def settle(self) -> None:
+        """Forget what the kernel showed, once every service has been decided about."""
+        self._shown.clear()
+        self._numbers.settle()
+
+    def decide(self, names: Iterable[ServiceName]) -> dict[ServiceName, Wanted]:
+        """Return what these services are to have, and others for whom that matters; nothing if gone."""
+        asked = {name: self._exposed(name) for name in names}
+        others: set[ServiceName] = set()
+        for name, front_ends in asked.items():
+            service = self._catalogue.services.get(name)
+            if service is None or not front_ends:
+                others |= self._precedence.forget(name)
+            else:
+                others |= self._precedence.want(service, front_ends)
+        for name in others - asked.keys():
+            asked[name] = self._exposed(name)
+        return {name: self._decide(name, front_ends) for name, front_ends in asked.items()}
+
+    def decide_all(self) -> dict[ServiceName, Wanted]:
+        """Return what all services are to have; those that have gone are forgotten."""
+        return self.decide({*self._catalogue.services, *self._precedence.names()})
+
+    def _exposed(self, name: ServiceName) -> Sequence[Exposed]:
+        service = self._catalogue.services.get(name)
+        if service is None or not is_served(service, self.context):
+            return ()
+        return exposed(service, self.context)
+
+    def _decide(self, name: ServiceName, front_ends: Sequence[Exposed]) -> Wanted:
+        service = self._catalogue.services.get(name)
+        if service is None or not front_ends:
+            self._numbers.forget(name)
+            self._lists.pop(name, None)
+            return Wanted()
+        standing = Standing(
+            before=self._before(service, front_ends),
+            numbers=self._numbers.of(service, front_ends),
+            lost=self._precedence.lost(name),
+            front_ends=front_ends,
+        )
+        found = wanted(service, self._catalogue.slices_of(name), self.context, standing)
+        if service.algorithm is Algorithm.RANDOM:
+            lists = lists_of(found.backends).items()
+            self._lists[name] = tuple([(shared(key), _packed(targets)) for key, targets in lists])
+        return found
+
+    def _before(self, service: Service, front_ends: Iterable[Exposed]) -> Lists:
+        """Return the slots of now: as last decided, else as the kernel shows them."""
+        if service.algorithm is not Algorithm.RANDOM:
+            self._lists.pop(service.name, None)
+            return {}
+        kept = self._lists.get(service.name)
+        if kept is not None or not self._shown:
+            return {key: _unpacked(packed, key[2]) for key, packed in kept or ()}
+        found: dict[ListKey, Sequence[Target]] = {}
+        for one in front_ends:
+            front = one.front
+            name = f"{'endpoints' if front.address else 'nodeport_endpoints'}{front.family}"
+            for is_local in (False, True):
+                key = (one.port.name, one.port.protocol, front.family, is_local)
+                if key not in found and (slots := self._shown.get((name, front.key, is_local))):
+                    found[key] = _unpacked(b"".join(data for _, data in sorted(slots)), front.family)
+        return found
+
+
+def _packed(targets: Iterable[Target]) -> bytes:
+    """Return endpoints as the kernel's data has them, one behind the other."""
+    return b"".join([address + _PORT.pack(port) for address, port in targets])
+
+
+def _unpacked(packed: bytes, family: int) -> list[Target]:
+    return list(_TARGETS[family].iter_unpack(packed))
