@@ -144,6 +144,19 @@ def saved_rules(family: int, table: str) -> list[str]:
     return [line for line in done.stdout.splitlines() if line.startswith("-A ")]
 
 
+def list_rules(family: int) -> list[str]:
+    """Return all tables' chains and rules as iptables-save prints them."""
+    done = _run([f"{TOOLS[family]}-save"], None)
+    _raise_for(done, f"{TOOLS[family]}-save")
+    return done.stdout.splitlines()
+
+
+def restore_text(family: int, text: str) -> None:
+    """Have a text of iptables-restore(8) done; what it does not name stays. Raises KernelError, Busy."""
+    tool = f"{TOOLS[family]}-restore"
+    _raise_for(_run([tool, "--noflush", f"--wait={LOCK_WAIT}"], text), f"{tool} of {len(text)} characters")
+
+
 def run(family: int, *words: str) -> None:
     """Run iptables with one command."""
     _raise_for(_tool(family, list(words)), f"{TOOLS[family]} {' '.join(words)}")

@@ -32,6 +32,7 @@ NFT_OVERLAY_TABLE = "podwire_overlay"  # in family inet; a node's, not an attach
 PROBE_PORT = 8471  # UDP, on tunnel addresses; one below VXLAN's
 
 # Services
+SERVICES_PROTOCOL = 157  # rtm_protocol of local routes for DNS; beside OVERLAY_PROTOCOL
 NFT_SERVICES_TABLE = "podwire_services"  # in family inet; a node's
 MASQUERADE_MARK = 0x4000  # bit 14 of a packet's mark: kube-proxy's, which this stands in for
 SCRATCH_MARKS = (0x70000000, 0x7FFFFFFF)  # of a connection's mark, between the hooks of its first packet

@@ -29,6 +29,10 @@ COMMANDS = {
     "agent": "podwire.commands.agent",
     "top": "podwire.commands.top",
     "overlay": "podwire.commands.overlay",
+    "proxy": "podwire.commands.proxy",
+    "dns": "podwire.commands.dns",
+    "service": "podwire.commands.service",
+    "resolve": "podwire.commands.resolve",
     "lab": "podwire.commands.lab",
 }
 

@@ -22,12 +22,15 @@ from typing import TYPE_CHECKING
 from cni_plugins.background import listens
 from cni_spec.errors import IO_FAILURE, CniError
 from podwire.agent.notify import notify, watchdog_interval
-from podwire.agent.protocol import OVERLAY
+from podwire.agent.protocol import OVERLAY, SERVICES
 from podwire.agent.settings import Settings
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
     from podwire.agent.overlay import OverlayService
     from podwire.agent.server import Server
+    from podwire.agent.services import Services
 
 FIRST_LISTENED = 3  # SD_LISTEN_FDS_START (sd_listen_fds(3))
 BACKLOG = 4096  # callers; what net.core.somaxconn allows by default
@@ -48,18 +51,21 @@ def run_agent(path: Path, settings: Settings, *, idle: float) -> None:
         CniError: code 5, if its socket cannot be made.
     """
     _prepare_process()
-    if settings.overlay.registry:
+    if settings.overlay.registry or settings.proxy.enabled or settings.dns.enabled:
         idle = 0  # it works without being asked
     _leave_on_signals()
     with listening(path) as listener:
         with ExitStack() as stack:
             with _no_collections():
                 overlay = stack.enter_context(_overlay(settings))
+                services = stack.enter_context(_services(settings))
                 server = _make_server(listener, settings, idle)
             if overlay is not None:
                 server.serving.questions[OVERLAY] = overlay.answer
+            if services is not None:
+                server.serving.questions[SERVICES] = services.answer
             stack.enter_context(_stopped_by_signals(server))
-            stack.enter_context(_metrics(server, settings, overlay))
+            stack.enter_context(_metrics(server, settings, overlay, services))
             notify("READY=1")
             server.run()
         notify("STOPPING=1")
@@ -255,13 +261,33 @@ def _overlay(settings: Settings) -> Iterator[OverlayService | None]:
 
 
 @contextmanager
-def _metrics(server: Server, settings: Settings, overlay: OverlayService | None) -> Iterator[None]:
+def _services(settings: Settings) -> Iterator[Services | None]:
+    """Serve services and their names, if that is configured."""
+    if not (settings.proxy.enabled or settings.dns.enabled):
+        yield None
+        return
+    from podwire.agent.services import Services  # and what it is made of, where somebody asked for it
+
+    service = Services(settings.proxy, settings.dns)
+    service.start()
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+@contextmanager
+def _metrics(
+    server: Server, settings: Settings, overlay: OverlayService | None, services: Services | None
+) -> Iterator[None]:
     if not settings.metrics.listen:
         yield
         return
     from podwire.agent.metrics import serving_metrics  # prometheus-client, where somebody asked for it
     from podwire.agent.overlay_metrics import OverlayCollector
+    from podwire.agent.services_metrics import ServicesCollector
 
-    more = (OverlayCollector(overlay),) if overlay is not None else ()
+    more: list[Collector] = [OverlayCollector(overlay)] if overlay is not None else []
+    more += [ServicesCollector(services)] if services is not None else []
     with serving_metrics(settings.metrics.listen, server, *more):
         yield

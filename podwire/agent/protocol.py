@@ -21,6 +21,7 @@ ANSWER_LIMIT = 5 << 20
 NOT_SERVED = 0xFFFFFFFF  # a status: the caller runs the plugin itself, as if there were no agent
 STATUS = "@status"  # in a type's place: a question to the agent itself
 OVERLAY = "@overlay"  # and one to its overlay, put as JSON on stdin
+SERVICES = "@services"  # and to what serves services and their names
 HEADER = struct.Struct("<4sI")
 _ANSWER = struct.Struct("<4sIII")
 

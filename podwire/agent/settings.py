@@ -2,6 +2,8 @@
 
 [agent]    idle, workers, queue, deadline; start (read by the fallback: may it start an agent?)
 [overlay]  registry and more (`overlay.settings`)
+[proxy]    the service proxy (`service_proxy.settings`)
+[dns]      the DNS server of services (the same)
 [metrics]  listen = "127.0.0.1:9453" or "unix:/run/podwire/metrics.sock"
 [log]      to (read by `cni_plugins.journal`)
 """
@@ -19,6 +21,7 @@ from cni_plugins.journal import AGENT_CONFIG
 from cni_spec.config import SpecModel, validate
 from cni_spec.errors import INVALID_CONFIG, IO_FAILURE, CniError
 from overlay.settings import OverlaySettings
+from service_proxy.settings import DnsSettings, ProxySettings
 
 
 def check_listen(text: str) -> str:
@@ -64,6 +67,8 @@ class Settings(SpecModel):
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
     overlay: OverlaySettings = OverlaySettings()
+    proxy: ProxySettings = ProxySettings()
+    dns: DnsSettings = DnsSettings()
 
 
 def read_settings(path: Path = AGENT_CONFIG) -> Settings:

@@ -27,7 +27,10 @@ def install(
     to: ToOption = DEFAULT_DIRECTORY,
     conflist: Annotated[
         str,
-        typer.Option("--conflist", help="Put a configuration in place too: bridge, ptp, podman or overlay."),
+        typer.Option(
+            "--conflist",
+            help="Put a configuration in place too: bridge, ptp, podman, overlay, or the path of your own.",
+        ),
     ] = "",
     conf_dir: Annotated[Path, typer.Option("--conf-dir", help="Where the configuration goes.")] = CONF_DIR,
     force: Annotated[
@@ -47,13 +50,14 @@ def install(
     from cni_plugins.registry import PLUGIN_TYPES
     from podwire.install.compiled import compile_packages
     from podwire.install.manifest import read_manifest, write_manifest
-    from podwire.install.planning import SAMPLE_NAME, plan_install, sample
+    from podwire.install.planning import chosen_list, plan_install
     from podwire.install.units import units
 
     to, conf_dir = to.absolute(), conf_dir.absolute()
     wanted = {to / name: (launcher(name, kind=kind), 0o755) for name in PLUGIN_TYPES}
     if conflist:
-        wanted[conf_dir / SAMPLE_NAME.format(conflist)] = (sample(conflist), 0o644)
+        name, data = chosen_list(conflist)
+        wanted[conf_dir / name] = (data, 0o644)
     if systemd:
         wanted |= {unit_dir.absolute() / name: (text, 0o644) for name, text in units().items()}
     if kind is Kind.AUTO and choose(kind) is Kind.PYTHON:

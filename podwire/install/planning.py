@@ -8,9 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from cni_spec.errors import INVALID_CONFIG, IO_FAILURE, CniError
+from cni_spec.network_list import parse_network_list
 from podwire.install.actions import Action, BackUp, Keep, Remove, Restore, Write
 from podwire.install.launchers import is_launcher
 from podwire.install.manifest import Installed, Manifest, backup_of, digest
+from podwire.runtime.lists import read_file
 
 SAMPLES = ("bridge", "ptp", "podman", "overlay")
 SAMPLE_NAME = "10-podwire-{}.conflist"  # 10: before what distributions call 87-podman or 99-loopback
@@ -21,6 +23,21 @@ def sample(name: str) -> bytes:
     if name not in SAMPLES:
         raise CniError(INVALID_CONFIG, f'there is no sample "{name}"; there are {", ".join(SAMPLES)}')
     return files("podwire.samples").joinpath(f"{name}.conflist").read_bytes()
+
+
+def chosen_list(choice: str) -> tuple[str, bytes]:
+    """Return name and content of the configuration list to install: a sample, or a file of the caller's.
+
+    A choice with a slash is a file's path, and keeps its name. Raises CniError if it is no list.
+    """
+    if "/" not in choice:
+        return SAMPLE_NAME.format(choice), sample(choice)
+    path = Path(choice)
+    if path.suffix != ".conflist":
+        raise CniError(INVALID_CONFIG, f"{path}: runtimes look for lists in files named *.conflist")
+    data = read_file(path)
+    parse_network_list(data, choice)
+    return path.name, data
 
 
 def plan_install(

@@ -6,10 +6,11 @@ import pytest
 
 from bench.contenders import agent_host, write_launchers
 from bench.soak import soak
+from tests.rounds import rounds
 
 pytestmark = pytest.mark.campaign
 
-PODS, WAVE = 300, 30
+PODS, WAVE = rounds(150), 30
 
 
 def test_waves_of_pods_leave_nothing_in_the_agent(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -22,11 +22,12 @@ from podwire.agent.lifecycle import AlreadyRunning, listening
 from podwire.agent.server import Server
 from podwire.agent.settings import AgentSettings
 from tests.calls import Container, dump, run
+from tests.rounds import rounds
 from tests.ways import AGENT, write_launchers
 
 pytestmark = pytest.mark.campaign
 
-RUNS, SHARES = 500, 2
+RUNS, SHARES = rounds(60), 2
 SOCKET = Path("/run/podwire/agent.sock")
 NET = {"cniVersion": "1.0.0", "name": "net"}
 BRIDGE = NET | {
@@ -98,8 +99,7 @@ def test_a_killed_agent_loses_nothing(launchers: Path, share: int) -> None:
         run(["ip", "netns", "add", one.name])
     zygote, dice = Zygote(), random.Random(share)
     try:
-        _, whole, agent = _burst(launchers, pods, zygote, None)
-        os.kill(agent, signal.SIGKILL)
+        whole = min(_time_of_a_burst(launchers, pods, zygote) for _ in range(3))
         clean = _lasting_left_out(dump())
         struck = 0
         for number in range(RUNS // SHARES):
@@ -113,11 +113,17 @@ def test_a_killed_agent_loses_nothing(launchers: Path, share: int) -> None:
             os.kill(agent, signal.SIGKILL)
             left = _lasting_left_out(dump()) - clean
             assert not left, f"run {number}: {left}"
-        assert struck > RUNS // SHARES * 0.6, f"only {struck} kills came while calls were at work"
+        assert struck > RUNS // SHARES * 0.4, f"only {struck} kills came while calls were at work"
     finally:
         zygote.close()
         for one in pods:
             run(["ip", "netns", "del", one.name])
+
+
+def _time_of_a_burst(launchers: Path, pods: list[Container], zygote: Zygote) -> float:
+    _, whole, agent = _burst(launchers, pods, zygote, None)
+    os.kill(agent, signal.SIGKILL)
+    return whole
 
 
 def _burst(

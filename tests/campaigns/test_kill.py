@@ -20,10 +20,11 @@ import pytest
 
 from cni_plugins.registry import PLUGIN_TYPES, load_plugin
 from tests.calls import Container, Json, Plugins, dump, run
+from tests.rounds import rounds
 
 pytestmark = pytest.mark.campaign
 
-RUNS, SHARES = 500, 2  # a share for each core
+RUNS, SHARES = rounds(160), 2  # a share for each core
 CHAIN: list[Json] = [
     {
         "type": "bridge",

@@ -145,6 +145,39 @@ def test_a_sample_configuration_is_installed_and_taken_away(target: Path, cli: C
     assert list(conf_dir.iterdir()) == []
 
 
+def test_a_list_of_ones_own_is_installed_and_taken_away(target: Path, cli: Cli) -> None:
+    conf_dir, own = target.parent / "net.d", target.parent / "05-mine.conflist"
+    own.write_text('{"cniVersion": "1.0.0", "name": "mine", "plugins": [{"type": "ptp"}]}')
+
+    assert cli("install", "--to", target, "--conflist", own, "--conf-dir", conf_dir).exit_code == 0
+    assert (conf_dir / own.name).read_bytes() == own.read_bytes()
+
+    cli("uninstall", "--to", target)
+    assert list(conf_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("05-mine.conflist", '{"cniVersion": "1.0.0", "name": "mine", "plugins": []}', "at least one"),
+        ("05-mine.conflist", "{", "JSON"),
+        ("05-mine.json", "{}", "*.conflist"),
+        ("absent.conflist", None, "No such file"),
+    ],
+)
+def test_what_is_no_list_is_not_installed(
+    target: Path, cli: Cli, name: str, text: str | None, reason: str
+) -> None:
+    own = target.parent / name
+    if text is not None:
+        own.write_text(text)
+
+    result = cli("install", "--to", target, "--conflist", own, "--conf-dir", target.parent / "net.d")
+
+    assert result.exit_code == 1 and reason in result.stderr, result.stderr
+    assert list(target.iterdir()) == [] == list((target.parent / "net.d").iterdir())
+
+
 def test_a_configuration_that_was_edited_stays(target: Path, cli: Cli) -> None:
     conf_dir = target.parent / "net.d"
     cli("install", "--to", target, "--conflist", "ptp", "--conf-dir", conf_dir)

@@ -15,13 +15,14 @@ import pytest
 from podwire.demo.dumps import difference
 from podwire.demo.plugin_folder import PODWIRE
 from tests.lab.conftest import DEADLINE, Machine
+from tests.rounds import rounds
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: run as root"),
     pytest.mark.campaign,
 ]
 
-KILLS = 20
+KILLS = rounds(7)  # of each verb
 
 
 def _kill_after(machine: Machine, seconds: float, *words: str) -> None:

@@ -1,0 +1,154 @@
+"""Services in the agent, or by themselves: the proxy's loop, the DNS server beside it, and questions to them.
+
+Asked as "@services", with JSON: {"ask": "status" | "list" | "show" | "resync", "of": NAMESPACE/NAME}.
+They work without being asked, so their agent does not leave when idle.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from threading import Event, Thread
+
+from cluster_store.store import StoreRefused
+from cni_spec.errors import INVALID_CONFIG, NOT_AVAILABLE, CniError
+from cni_spec.json_input import decode_object
+from cni_spec.versions import LATEST_VERSION
+from linuxnet.errors import KernelError, MissingTool
+from podwire.agent.protocol import Reply
+from podwire.commands.failing import FORESEEN, as_error
+from service_proxy.dns.node_dns import NodeDns
+from service_proxy.dns.opening import addresses_of, open_dns, options_of
+from service_proxy.front_ends import text_of
+from service_proxy.model import Address, ServiceName
+from service_proxy.node import ServiceNode
+from service_proxy.opening import Names, opener
+from service_proxy.reporting import services, show, status
+from service_proxy.settings import DnsSettings, ProxySettings
+
+PAUSE = 5.0  # seconds before something that could not run is begun again
+DNS_TAKEN = "DnsNotServed"
+
+log = logging.getLogger("podwire.services")
+
+
+class Services:
+    """Proxy and DNS of this node, either or both, from the start of a process to its end.
+
+    Raises:
+        CniError: code 7, if the settings name a source or an address that cannot be one.
+    """
+
+    def __init__(self, proxy: ProxySettings, dns: DnsSettings) -> None:
+        self._proxy, self._dns_settings = proxy, dns
+        self.zone = dns.zone
+        self._stopped = Event()
+        self._dns_at: tuple[Address, ...] = ()
+        try:
+            if dns.enabled:
+                self._dns_at = addresses_of(dns, proxy)
+                options_of(dns, self._dns_at)
+            self.node = self._make()
+        except (StoreRefused, ValueError) as error:
+            raise CniError(INVALID_CONFIG, str(error)) from error
+        self.dns: NodeDns | None = None
+        self._thread = Thread(target=self._run, name="services", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait up to so many seconds until all services are in the kernel; return whether they are."""
+        node = self.node
+        with node.changed:
+            return node.changed.wait_for(lambda: node.is_synced, timeout)
+
+    def stop(self) -> None:
+        """End it; what is in the kernel stays, and traffic goes on."""
+        self._stopped.set()
+        self.node.stop()
+        self._thread.join(PAUSE * 2)
+
+    def answer(self, question: bytes) -> Reply:
+        """Answer one question with JSON, or with a CNI error object."""
+        try:
+            body = decode_object(question, "question to the services")
+            found = self._answer(str(body.get("ask")), str(body.get("of", "")))
+            return Reply(0, json.dumps(found).encode())
+        except FORESEEN as error:
+            return Reply(1, as_error(error).to_json(LATEST_VERSION).encode())
+
+    def _answer(self, ask: str, of: str) -> object:
+        asked: dict[str, Callable[[], object]] = {
+            "status": lambda: status(self.node) | {"running": self._thread.is_alive(), "dns": self._dns()},
+            "list": lambda: services(self.node),
+            "show": lambda: self._show(of),
+            "resync": self._resync,
+        }
+        if ask not in asked:
+            raise CniError(INVALID_CONFIG, f"the services are not asked for {ask[:40]!r}")
+        return asked[ask]()
+
+    def _show(self, of: str) -> object:
+        namespace, slash, name = of.rpartition("/")
+        found = show(self.node, ServiceName(namespace if slash else "default", name))
+        if found is None:
+            raise CniError(NOT_AVAILABLE, f"there is no service {of!r}; `podwire service list` has all")
+        return found
+
+    def _resync(self) -> object:
+        self.node.resync()
+        return {}
+
+    def _dns(self) -> object:
+        if self.dns is None:
+            return None
+        addresses = [text_of(one) for one in self._dns_at]
+        return {"addresses": addresses, "port": self._dns_settings.port, "zone": self.zone}
+
+    def _make(self) -> ServiceNode:
+        """Return a loop; without the proxy, one that DNS alone listens to."""
+        dns = self._dns_settings
+        chosen = self._proxy if self._proxy.enabled else dns
+        names = Names(dns.enabled, dns.pods == "verified", dns.autopath) if dns.enabled else Names()
+        settings = self._proxy.model_copy(update={"node": chosen.node})
+        return ServiceNode(
+            settings, opener(chosen, self._proxy, names), programs=self._proxy.enabled, dns=self._dns_at
+        )
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            naming = Thread(target=self._serve_names, args=(self.node,), name="dns", daemon=True)
+            try:
+                if self._dns_settings.enabled:
+                    naming.start()
+                self.node.run()
+            except (OSError, KernelError, MissingTool) as error:
+                log.error("services could not be served and are begun again: %s", error)
+                self._stopped.wait(PAUSE)
+            finally:
+                self._close_dns(naming)
+            if not self._stopped.is_set():
+                self.node = self._make()
+
+    def _serve_names(self, node: ServiceNode) -> None:
+        """Open the DNS server, again and again where somebody else has its port."""
+        while self.dns is None and not self._stopped.is_set():
+            try:
+                self.dns = open_dns(self._dns_settings, node.catalogue, self._dns_at)
+            except (OSError, KernelError) as error:
+                said = error.strerror if isinstance(error, OSError) else str(error)
+                node.conditions.tell(DNS_TAKEN, f"port {self._dns_settings.port}: {said}")
+                self._stopped.wait(PAUSE)
+            else:
+                node.conditions.tell(DNS_TAKEN, "")
+                self.dns.start()
+
+    def _close_dns(self, naming: Thread) -> None:
+        if naming.is_alive():
+            naming.join(PAUSE * 2)
+        if self.dns is not None:
+            self.dns.close()
+            self.dns = None

@@ -1,0 +1,103 @@
+"""One of the processes that answer: `python -m service_proxy.dns.worker CONTROL UDP,TCP...`.
+
+It is told everything over one socket, by an agent that has opened the others. When that socket ends, the
+agent has, and so does this: nobody would tell it of changes any more.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+
+from service_proxy.dns.answers import Answers
+from service_proxy.dns.server import Server
+from service_proxy.dns.sockets import Pair
+from service_proxy.dns.updates import LENGTH, Count, Setup, Update, apply, frame, frames
+from service_proxy.dns.zone import Zone
+
+READ = 1 << 20  # bytes
+REPLY_TIMEOUT = 5.0  # seconds for an agent to take its figures
+
+
+class Worker:
+    """The server, and what it is told."""
+
+    def __init__(self, control: socket.socket, pairs: list[Pair], setup: Setup) -> None:
+        self.answers = Answers(Zone(setup.options), setup.serial)
+        others = setup.open_resolver(self.answers.zone) if setup.open_resolver is not None else (None, None)
+        self.server = Server(self.answers, pairs, *others)
+        self._control = control
+        self._coming = bytearray()
+        self.server.watch(control.fileno(), self._listen)
+
+    def _listen(self, _: int) -> None:
+        came = self._control.recv(READ)
+        if not came:
+            self.server.stop()
+            return
+        self._coming += came
+        for message in frames(self._coming):
+            if isinstance(message, Update):
+                self._take(message)
+            elif isinstance(message, Count):
+                self._control.sendall(frame(self.server.snapshot()))
+
+    def _take(self, update: Update) -> None:
+        apply(update, self.answers)
+        if update.is_complete:
+            gc.collect()
+            gc.freeze()  # what is known stays: looking for cycles in it would be a pause
+
+
+def receive_setup(control: socket.socket) -> Setup:
+    """Wait for the first message.
+
+    Raises:
+        EOFError: the agent has ended before.
+    """
+    size = int.from_bytes(_receive(control, LENGTH), "big")
+    setup = next(iter(frames(bytearray(size.to_bytes(LENGTH, "big") + _receive(control, size)))))
+    assert isinstance(setup, Setup)
+    return setup
+
+
+def _receive(control: socket.socket, size: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < size:
+        came = control.recv(size - len(parts))
+        if not came:
+            raise EOFError
+        parts += came
+    return bytes(parts)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until the agent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the agent, which then ends this
+    control = socket.socket(fileno=int(arguments[0]))
+    control.settimeout(REPLY_TIMEOUT)
+    pairs = [Pair(*(socket.socket(fileno=int(one)) for one in pair.split(","))) for pair in arguments[1:]]
+    for one in (one for pair in pairs for one in pair):
+        os.set_blocking(one.fileno(), False)
+        one.setblocking(False)
+    control.settimeout(None)
+    try:
+        setup = receive_setup(control)
+    except EOFError:
+        return 1
+    control.settimeout(REPLY_TIMEOUT)
+    try:
+        Worker(control, pairs, setup).server.run()
+    except (
+        ConnectionError,
+        TimeoutError,
+    ):  # of the control socket: the agent has gone in the middle of a word
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

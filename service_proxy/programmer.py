@@ -1,0 +1,116 @@
+"""The kernel's side of the loop: what services want is made so, in one transaction, and no more than differs.
+
+    decisions  ->  shadow (what each service had)  ->  difference  ->  the table
+                                                   ->  what became stale  ->  connection table, affinity
+
+The first time, and whenever something does not fit (a refused transaction, somebody else at our table), the
+table is read instead of remembered. A transaction is all or nothing: new endpoints come with it, old ones go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from linuxnet.service_changes import ServiceChanges
+from linuxnet.service_entries import Entry, Target
+from linuxnet.service_rules import Settings as RuleSettings
+from linuxnet.service_table import ServiceTable
+from service_proxy.deciding import Decided
+from service_proxy.figures import Figures
+from service_proxy.forgetting import forget_flows
+from service_proxy.model import ServiceName
+from service_proxy.shadow import Difference, Shadow
+from service_proxy.stale import Stale, stale
+
+
+class Programmer:
+    """The table of the network namespace that its maker's thread is in, and what we left there."""
+
+    def __init__(self, figures: Figures) -> None:
+        self.table = ServiceTable()
+        self.table.is_whole(RuleSettings())  # its socket has a number now, which the watch leaves out
+        self.watch = ServiceChanges(self.table.port, self.table.is_own)
+        self.shadow = Shadow()
+        self._rules: RuleSettings | None = None  # as last loaded
+        self._figures = figures
+
+    def close(self) -> None:
+        """Close what is open; what is in the kernel stays, and traffic goes on."""
+        self.watch.close()
+        self.table.close()
+
+    def is_touched_by_others(self) -> bool:
+        """Tell whether somebody else has changed the table since the last look."""
+        return self.watch.read()
+
+    def owners_of(self, asked: str) -> list[ServiceName]:
+        """Return whose an entry is that the kernel refused, by what it was asked."""
+        return [
+            name
+            for name in self.shadow.services()
+            if any(str(entry) in asked for entry in self.shadow.entries(name))
+        ]
+
+    def load(self, rules: RuleSettings) -> set[Entry]:
+        """Have the rules as they should be; return the entries there are. Raises KernelError."""
+        if rules != self._rules or not self.table.is_whole(rules):
+            self.table.load(rules)
+            self._rules = rules
+        return self.table.dump()
+
+    def reconcile(self, there: set[Entry], nobodys: Sequence[Entry], wanted: Decided) -> int:
+        """Make everything so, given what `load` has found; return how many entries differed.
+
+        Raises:
+            KernelError: some of it was refused; what there is stays.
+        """
+        self.shadow.clear()
+        self.shadow.replace(None, nobodys)
+        serving: set[Target] = set()
+        for name, one in wanted:
+            self.shadow.replace(name, one.entries)
+            serving |= one.serving
+        all_ = self.shadow.all()
+        difference = Difference(list(all_ - there), list(there - all_))
+        self._commit(difference)
+        if difference:
+            self._forget(stale(there, all_, serving))
+        return len(difference.added) + len(difference.removed)
+
+    def change(self, wanted: Decided) -> None:
+        """Make some services so; one without entries is gone.
+
+        Raises:
+            KernelError: nothing was done, or it is not known what; only `reconcile` knows then.
+        """
+        differences, gone = [], []
+        for name, one in wanted:
+            before = self.shadow.entries(name)
+            difference = self.shadow.replace(name, one.entries)
+            if difference:
+                differences.append(difference)
+                gone.append(stale(before, one.entries, one.serving))
+        if differences:
+            self._commit(differences[0] if len(differences) == 1 else _together(differences))
+        for each in gone:
+            self._forget(each)
+
+    def _commit(self, difference: Difference) -> None:
+        if not difference:
+            return
+        self.table.change(difference.added, difference.removed)
+        self._figures.entries["added"] += len(difference.added)
+        self._figures.entries["removed"] += len(difference.removed)
+
+    def _forget(self, gone: Stale) -> None:
+        if gone.clients:
+            self.table.forget_clients(gone.clients)
+        if gone.flows:
+            self._figures.flows_forgotten += forget_flows(gone.flows)
+
+
+def _together(differences: Sequence[Difference]) -> Difference:
+    """Return one difference: what one service gives up and another takes over stays as it is."""
+    added = {entry for one in differences for entry in one.added}
+    removed = {entry for one in differences for entry in one.removed}
+    return Difference(list(added - removed), list(removed - added))

@@ -1,0 +1,102 @@
+"""What each service has in the kernel, as of our last transaction: small, since there may be a million.
+
+Entries of one service that are of one set or map are kept as one string of bytes. Some elements belong to
+several services (an endpoint that may reach itself): such are counted, and go with the last.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from sys import intern
+from typing import NamedTuple
+
+from linuxnet.service_entries import Entry
+from service_proxy.model import ServiceName
+
+
+class _Row(NamedTuple):
+    """Entries of one set or map whose keys and data are of one size."""
+
+    name: str
+    key_size: int
+    data_size: int
+    packed: bytes
+
+
+class Difference(NamedTuple):
+    """What a transaction is to do."""
+
+    added: list[Entry]
+    removed: list[Entry]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+
+class Shadow:
+    """Entries by service, and those of nobody (None), which all services need."""
+
+    def __init__(self) -> None:
+        self._rows: dict[ServiceName | None, tuple[_Row, ...]] = {}
+        self._owners: Counter[Entry] = Counter()  # of what several services may have
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def services(self) -> set[ServiceName]:
+        """Return who has anything."""
+        return {name for name in self._rows if name is not None}
+
+    def entries(self, service: ServiceName | None) -> list[Entry]:
+        """Return what a service has."""
+        return list(_unpacked(self._rows.get(service, ())))
+
+    def replace(self, service: ServiceName | None, wanted: Iterable[Entry]) -> Difference:
+        """Give a service other entries; return what that adds to the kernel and takes from it."""
+        new = set(wanted)
+        old = set(_unpacked(self._rows.get(service, ())))
+        if new:
+            self._rows[service] = _packed(new)
+        else:
+            self._rows.pop(service, None)
+        added = [one for one in new - old if not is_shared(one) or self._count(one, 1) == 1]
+        removed = [one for one in old - new if not is_shared(one) or self._count(one, -1) == 0]
+        return Difference(added, removed)
+
+    def all(self) -> set[Entry]:
+        """Return everything the kernel should have."""
+        return {one for rows in self._rows.values() for one in _unpacked(rows)}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._rows.clear()
+        self._owners.clear()
+
+    def _count(self, entry: Entry, by: int) -> int:
+        self._owners[entry] += by
+        left = self._owners[entry]
+        if not left:
+            del self._owners[entry]
+        return left
+
+
+def is_shared(entry: Entry) -> bool:
+    """Tell whether several services may want the same element: none speaks of a front end."""
+    return entry.name.startswith("hairpin")
+
+
+def _packed(entries: set[Entry]) -> tuple[_Row, ...]:
+    groups: dict[tuple[str, int, int], list[bytes]] = {}
+    for name, key, data in entries:
+        groups.setdefault((name, len(key), len(data)), []).append(key + data)
+    return tuple(
+        _Row(intern(name), keys, data, b"".join(all_)) for (name, keys, data), all_ in groups.items()
+    )
+
+
+def _unpacked(rows: Iterable[_Row]) -> Iterator[Entry]:
+    for name, key_size, data_size, packed in rows:
+        step = key_size + data_size
+        for i in range(0, len(packed), step):
+            yield Entry(name, packed[i : i + key_size], packed[i + key_size : i + step])

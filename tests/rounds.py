@@ -1,0 +1,15 @@
+"""How often campaigns repeat: as often as fits into CI, or a multiple by PODWIRE_TEST_ROUNDS.
+
+`PODWIRE_TEST_ROUNDS=5 ./dev test tests/campaigns` is for a night, or after a change of what they are about.
+"""
+
+from __future__ import annotations
+
+import os
+
+FACTOR = float(os.environ.get("PODWIRE_TEST_ROUNDS", "1"))
+
+
+def rounds(usual: int) -> int:
+    """Return how many rounds to make where CI makes `usual`; one at least."""
+    return max(1, round(usual * FACTOR))

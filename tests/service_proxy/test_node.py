@@ -1,0 +1,129 @@
+"""The loop against a real table: what a folder says is in the kernel, whatever happens to either."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.service_proxy.world import (
+    Folder,
+    elements,
+    make_node,
+    nft,
+    pod,
+    running,
+    service,
+    table,
+    wait_for,
+    wait_until,
+)
+
+WEB = service("web", "10.96.0.5")
+ONE, TWO = pod("web-1", "10.244.0.5", app="web"), pod("web-2", "10.244.1.5", app="web")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    found = Folder(tmp_path / "services")
+    found.put(WEB, ONE)
+    return found
+
+
+def has_pod(ip: str, slot: int = 0) -> bool:
+    return f"10.96.0.5 . tcp . 80 . {slot} : {ip} . 8080" in elements("endpoints4")
+
+
+def test_what_a_folder_says_is_in_the_kernel_and_follows_it(host: None, folder: Folder) -> None:
+    with running(make_node(folder.path)):
+        assert has_pod("10.244.0.5") and "10.96.0.5 . tcp . 80 counter : goto pick_1" in elements("services4")
+        folder.put(TWO)
+        wait_for(lambda: "goto pick_2" in elements("services4"))
+        folder.delete(ONE)
+        wait_for(lambda: has_pod("10.244.1.5"))
+        assert "10.244.0.5" not in table()
+        folder.delete(WEB)
+        wait_for(lambda: "10.96.0.5" not in table())
+
+
+def test_a_restart_adopts_what_is_there_and_touches_no_connection(host: None, folder: Folder) -> None:
+    subprocess.run(["ip", "addr", "add", "10.244.0.5/32", "dev", "lo"], check=True)
+    subprocess.run(["ip", "route", "add", "10.96.0.0/16", "dev", "lo"], check=True)
+    with socket.create_server(("10.244.0.5", 8080)) as server:
+        with running(make_node(folder.path)):
+            client = socket.create_connection(("10.96.0.5", 80), timeout=5)
+            served, _ = server.accept()
+        counted = nft("list", "map", "inet", "podwire_services", "services4")
+        assert "counter packets 1" in counted
+        with running(make_node(folder.path)) as node:
+            assert node.figures.entries["added"] == node.figures.entries["removed"] == 0
+            client.sendall(b"still here")
+            served.settimeout(5)
+            assert served.recv(100) == b"still here"
+        assert nft("list", "map", "inet", "podwire_services", "services4") == counted, "made anew: 0"
+        client.close()
+        served.close()
+
+
+def test_what_changed_while_nobody_served_is_made_so_at_the_start(host: None, folder: Folder) -> None:
+    with running(make_node(folder.path)):
+        pass
+    folder.put(TWO)
+    folder.delete(ONE)
+    with running(make_node(folder.path)) as node:
+        assert has_pod("10.244.1.5") and "10.244.0.5" not in table()
+        assert node.figures.entries == {"added": 2, "removed": 2}, "its slot, and that it may reach itself"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "flush map inet podwire_services endpoints4",
+        "flush chain inet podwire_services services",
+        "flush chain inet podwire_services pick_1",
+        "flush table inet podwire_services",
+        "delete table inet podwire_services",
+        "add element inet podwire_services cluster_ips4 { 10.96.0.99 }",
+        "flush ruleset",
+    ],
+)
+def test_what_somebody_else_damages_is_mended_within_a_second(
+    host: None, folder: Folder, damage: str
+) -> None:
+    with running(make_node(folder.path)):
+        before = table()
+        subprocess.run(["nft", damage], check=True)
+        assert table() != before
+        assert wait_for(lambda: table() == before) < 1.0
+
+
+def test_a_refused_transaction_is_found_out_and_recovered_from(host: None, folder: Folder) -> None:
+    with running(make_node(folder.path)) as node:
+        with node.lock:  # the kernel is not what the loop believes, and nobody has told it
+            assert node.programmer is not None
+            node.programmer.shadow.replace(None, [])
+            gone = node.programmer.shadow.entries(next(iter(node.programmer.shadow.services())))
+            node.programmer.table.change([], gone)
+            folder.delete(ONE)
+        wait_until(node, lambda: node.figures.failures > 0)
+        wait_until(node, lambda: node.conditions.as_json() == [] and "10.96.0.5" in table())
+        assert "10.244.0.5" not in table()
+
+
+def test_objects_that_cannot_be_used_harm_nobody_else(host: None, folder: Folder) -> None:
+    with running(make_node(folder.path)) as node:
+        bad = service("bad", "10.96.0.300")
+        folder.put(bad)
+        (folder.path / "noise.yaml").write_text("{[}\0")
+        (folder.path / "alien.json").write_text('{"kind": "Service", "metadata": {"name": 7}}')
+        folder.put(TWO)
+        wait_for(lambda: "goto pick_2" in elements("services4"))
+        wait_until(node, lambda: len(node.source.conditions()) >= 2)
+
+
+def test_the_end_of_the_loop_leaves_traffic_as_it_is(host: None, folder: Folder) -> None:
+    with running(make_node(folder.path)):
+        before = table()
+    assert table() == before and has_pod("10.244.0.5")
