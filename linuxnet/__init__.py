@@ -25,6 +25,8 @@
     iptables.py         the iptables backend, for hosts that ask for it
     masquerade.py       what makes a pod's traffic to the outside take the host's address
     hostports*.py       what leads from a host port to a pod, in either backend, and its removal
+    hostport_slots.py, nft_slots.py   host ports that several pods share
+    neighbour_frames.py, neighbour_sockets.py   ARP and neighbour discovery beside the kernel's own
     forwarding.py, firewalld.py   what lets a pod's packets pass, and whom they are kept from
     forward_chains.py   who else may stop a forwarded packet    vxlan_ports.py  who has which tunnel port
     service_table.py    the service proxy's table   service_rules.py (services.nft)   its rules

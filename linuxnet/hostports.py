@@ -9,6 +9,7 @@ from netaddr import IPAddress, IPNetwork
 
 from linuxnet.conntrack import Flows, ForgetFlows
 from linuxnet.errors import KernelError
+from linuxnet.hostport_slots import ShareHostPorts
 from linuxnet.kernel import Kernel
 from linuxnet.nft_conditions import ConditionRules
 from linuxnet.nft_element import Element, same_network
@@ -42,7 +43,8 @@ class Wanted:
     """The host ports of one attachment. `pods` holds its addresses with their networks' lengths.
 
     `snat`: whoever shares the pod's network, or is the host itself, is seen as the host. `masq_all`:
-    everybody is. `conditions` by family are matches in the backend's own words.
+    everybody is. `conditions` by family are matches in the backend's own words. `is_shared`: other pods of
+    the network may have the same ports.
     """
 
     owner: Attachment
@@ -53,6 +55,7 @@ class Wanted:
     mark_bit: int = 13
     set_mark_chain: str = ""
     conditions: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    is_shared: bool = False
 
     def pairs(self) -> list[tuple[IPNetwork, HostPort]]:
         """Return each pod address with each port that leads to it."""
@@ -68,14 +71,17 @@ def nft_ops(wanted: Wanted) -> tuple[Op, ...]:
     pairs = wanted.pairs()
     plain = [(pod, port) for pod, port in pairs if not wanted.conditions_of(pod.version)]
     rules = [_condition_rule(wanted, pod, port) for pod, port in pairs if wanted.conditions_of(pod.version)]
-    elements = [_element(pod, port) for pod, port in plain]
+    leading = tuple(dict.fromkeys(_element(pod, port) for pod, port in plain))
+    elements = [] if wanted.is_shared else [*leading]
     for pod in dict.fromkeys(pod for pod, _ in pairs):
         if wanted.snat:
             elements += [_pod_element("hairpin", pod), same_network(pod)]
         if wanted.masq_all:
             elements.append(_pod_element("hairpin_all", pod))
     condition_ops = (ConditionRules(wanted.owner.mark, tuple(rules)),) if rules else ()
-    return BaseRules(), Elements(wanted.owner.mark, tuple(dict.fromkeys(elements))), *condition_ops
+    sharing = (ShareHostPorts(wanted.owner.mark, leading),) if wanted.is_shared else ()
+    mine = Elements(wanted.owner.mark, tuple(dict.fromkeys(elements)))
+    return BaseRules(), *sharing, *((mine,) if elements else ()), *condition_ops
 
 
 def loopback_ops(ifname: str) -> Elements:
@@ -86,11 +92,16 @@ def loopback_ops(ifname: str) -> Elements:
     return Elements("podwire", (element,))
 
 
-def forget_ops(ports: Iterable[HostPort], local: Iterable[IPAddress]) -> tuple[Op, ...]:
-    """Return what forgets the flows that went elsewhere until now: those to the host's own addresses."""
+def forget_ops(
+    ports: Iterable[HostPort], local: Iterable[IPAddress], *, is_shared: bool = False
+) -> tuple[Op, ...]:
+    """Return what forgets the flows that went elsewhere until now: those to the host's own addresses.
+
+    `is_shared`: of those the host itself answers only; what other pods have of the port is theirs.
+    """
     local = list(local)
     flows = [
-        Flows(port.protocol, port.host_port, to=address)
+        Flows(port.protocol, port.host_port, to=address, answered_by=address if is_shared else None)
         for port in ports
         if port.protocol in UNTRACKED
         for address in ([port.at] if port.at else local)

@@ -15,6 +15,7 @@ from linuxnet.kernel import Kernel
 from linuxnet.nft_conditions import RemoveConditionRules
 from linuxnet.nft_element import Element
 from linuxnet.nft_elements import RemoveOwned
+from linuxnet.nft_slots import SLOT
 from linuxnet.op import Inverse, Op
 from linuxnet.owner import Attachment
 
@@ -40,7 +41,7 @@ class RemoveHostPorts(Inverse):
             if has_rules(kernel, family, "nat") and is_available(family):
                 remove_chains(family, {owner_chain(self.owner), reference_chain(self.owner)})
         remove_reference_rules(kernel, self.owner.container_id)
-        flows = tuple(flow for one in gone for flow in _flows_of(one))
+        flows = tuple(dict.fromkeys(flow for one in gone for flow in _flows_of(one)))
         kernel.apply(ForgetFlows(flows))
         return None
 
@@ -61,7 +62,8 @@ def _flows_of(element: Element) -> list[Flows]:
     """Return the flows that a host port's element has led to its pod."""
     if not element.name.startswith("hostport"):
         return []
-    *_, protocol, number = element.key.split(" . ")
+    words = element.key.split(" . ")
+    *_, protocol, number = words[:-1] if element.name.startswith(SLOT) else words
     if protocol not in UNTRACKED:
         return []
     return [Flows(protocol, int(number), answered_by=IPAddress(element.data.split(" . ")[0]))]

@@ -17,6 +17,7 @@ from linuxnet.errors import Conflict, KernelError
 from linuxnet.kernel import Kernel
 from linuxnet.nft_element import Element
 from linuxnet.nft_index import ElementIndex, Stored, network_of, store
+from linuxnet.nft_slots import inherited
 from linuxnet.numbers import NFT_TABLE
 from linuxnet.op import Inverse, Op, Where
 from linuxnet.owner import Attachment, is_of_network
@@ -186,8 +187,20 @@ def describe_mark(mark: str) -> str:
 
 
 def _remove(kernel: Kernel, choose: Callable[[ElementIndex], Iterable[Stored]]) -> list[Stored]:
+    gone: list[Stored] = []
+
+    def steps(index: ElementIndex) -> list[Step]:
+        gone[:] = choose(index)
+        heirs = {one.place: one for one in inherited(index, gone)}
+        found = []
+        for one in gone:  # a slot and its next owner side by side, in one transaction
+            found.append(Step(one, deletes=True))
+            found += [Step(heirs[one.place], is_exclusive=True)] if one.place in heirs else []
+        return found
+
     try:
-        return kernel.ruleset.remove(choose)
+        kernel.ruleset.change(steps)
+        return gone
     except ElementsRefused as refusal:
         one = refusal.stored.element
         raise KernelError(refusal.errno, f"nft delete element {one.place} {{ {one.key} }}") from refusal

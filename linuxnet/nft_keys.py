@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -59,8 +60,20 @@ _CODECS = {
         lambda text: text.strip('"').encode().ljust(IFNAMSIZ, b"\0"),
         lambda b: f'"{b.rstrip(bytes(1)).decode()}"',
     ),
+    "number": Codec(
+        4,
+        lambda text: int(text).to_bytes(4, sys.byteorder),
+        lambda b: str(int.from_bytes(b, sys.byteorder)),
+    ),
     "@th,64,128": Codec(16, lambda text: bytes.fromhex(text[2:]), lambda b: f"0x{b.hex()}"),
 }  # fmt: skip
+
+
+_TYPE_NAMES = {  # of what typeof names
+    "iifname": "ifname", "ip daddr": "ipv4_addr", "ip6 daddr": "ipv6_addr", "meta l4proto": "inet_proto",
+    "th dport": "inet_service", "tcp dport": "inet_service", "numgen random mod 65536": "number",
+}  # fmt: skip
+_TYPEOF = re.compile("|".join(_TYPE_NAMES))
 
 
 @cache
@@ -72,7 +85,7 @@ def set_types() -> dict[tuple[str, str], SetType]:
         if table := re.match(r"table (\w+) ", line):
             family = table[1]
         elif declared := re.match(r"\t(?:set|map) (\w+) \{ type(?:of)? ([^;]+);(.*)", line):
-            key, _, data = declared[2].replace("iifname", "ifname").partition(" : ")
+            key, _, data = _TYPEOF.sub(lambda found: _TYPE_NAMES[found[0]], declared[2]).partition(" : ")
             is_interval = "interval" in declared[3]
             types = SetType(tuple(key.split(" . ")), tuple(data.split(" . ")) if data else (), is_interval)
             found[family, declared[1]] = types

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 
 from linuxnet import nft_messages as nft
-from linuxnet.errors import Busy, KernelError
+from linuxnet.errors import Busy, Conflict, KernelError
 from linuxnet.netlink_socket import NETLINK_NETFILTER, NetlinkSocket, Refused
 from linuxnet.nft_index import ElementIndex, Stored
 from linuxnet.nft_keys import set_types
@@ -63,15 +63,20 @@ class _Change:
     """What one thread wants: steps, known before or chosen from the index when the turn comes."""
 
     added: tuple[Step, ...] = ()
-    choose: Callable[[ElementIndex], Iterable[Stored]] | None = None
+    choose: Callable[[ElementIndex], Iterable[Step]] | None = None
     steps: list[Step] = field(default_factory=list)
 
     def decide(self, index: ElementIndex | None) -> list[Step]:
         """Return the steps, as the ruleset is now."""
         self.steps = list(self.added)
         if self.choose is not None and index is not None:
-            self.steps += [Step(one, deletes=True) for one in self.choose(index)]
+            self.steps += self.choose(index)
         return self.steps
+
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether others would decide otherwise after it: it gives what it found to somebody."""
+        return self.choose is not None and any(not step.deletes for step in self.steps)
 
 
 class Ruleset:
@@ -150,9 +155,18 @@ class Ruleset:
 
     def remove(self, choose: Callable[[ElementIndex], Iterable[Stored]]) -> list[Stored]:
         """Delete what `choose` picks from the elements there are, and return it. Raises KernelError."""
+        steps = self.change(lambda index: [Step(one, deletes=True) for one in choose(index)])
+        return [step.stored for step in steps]
+
+    def change(self, choose: Callable[[ElementIndex], Iterable[Step]]) -> list[Step]:
+        """Do what `choose` decides by the elements there are, and return it. What it raises is raised here.
+
+        Raises:
+            ElementsRefused: nothing was changed.
+        """
         change = _Change(choose=choose)
         self._together.do(change)
-        return [step.stored for step in change.steps]
+        return change.steps
 
     def _serve(self, changes: Sequence[_Change]) -> list[Exception | None]:
         """Commit what came together; if that is refused, each by itself."""
@@ -166,7 +180,12 @@ class Ruleset:
         for _ in range(TRIALS):
             self._refresh()
             index = self.elements() if any(one.choose for one in changes) else self._index
-            steps = list(dict.fromkeys(step for one in changes for step in one.decide(index)))
+            try:
+                steps = list(dict.fromkeys(step for one in changes for step in one.decide(index)))
+            except Conflict as conflict:  # decided by `choose`
+                return conflict
+            if len(changes) > 1 and any(one.is_alone for one in changes):
+                return ElementsRefused(errno.EAGAIN, steps[0].stored)
             refusal = self._commit(steps)
             if refusal is None or refusal[0] != errno.ERESTART:
                 break

@@ -17,10 +17,11 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
-from service_proxy.allotment import Allotment, Allotter, Ranges
+from service_proxy.allotment import Allotment, Allotter
 from service_proxy.claims import Book, Claim, Ledger
 from service_proxy.conditions import Conditions
 from service_proxy.model import Service, ServiceName
+from service_proxy.ranges import Ranges
 
 KEPT = 60.0  # seconds
 TRIALS = 10  # times; each means that another node was faster
@@ -45,6 +46,8 @@ class Allocation:
         self._needed: dict[str, frozenset[str]] = {}  # things, by owner
         self._allotter = self._new_allotter()
         self._is_read = False
+        self._living: set[ServiceName] = set()
+        self._collect_at = clock() + KEPT  # by then all services there are have been filled once
 
     def fill(self, services: Iterable[Service]) -> dict[ServiceName, Service]:
         """Return the services with their addresses and ports; those that get none, without.
@@ -54,8 +57,11 @@ class Allocation:
         given = sorted(services, key=lambda one: (one.created, one.name))
         for service in given:
             self._gone.pop(str(service.name), None)
+            self._living.add(service.name)
         try:
-            return self._settled(given)
+            found = self._settled(given)
+            self._collect_if_due()
+            return found
         except (StoreUnavailable, StoreRefused) as error:
             self._conditions.tell(OUTAGE, f"{self._ledger.name}: {error}")
             return {one.service.name: one.service for one in self._known(given)}
@@ -66,13 +72,20 @@ class Allocation:
         for name in names:
             self._gone.setdefault(str(name), now)
             self._needed.pop(str(name), None)
+            self._living.discard(name)
             self._conditions.tell(CONDITION, "", about=str(name))
+
+    def _collect_if_due(self) -> None:
+        now = self._clock()
+        if now >= self._collect_at:
+            self._collect_at = now + KEPT
+            self.collect(self._living)
 
     def collect(self, living: Collection[ServiceName]) -> int:
         """Give back what nobody needs any more; return how many things.
 
         What a living service has ceased to need goes at once, what belongs to one that is gone after `KEPT`
-        seconds. Call it now and then, with all services there are, when they are filled.
+        seconds. `living`: all services there are, filled.
         """
         now, alive = self._clock(), {str(one) for one in living}
         for owner in self._book.owners() - alive:

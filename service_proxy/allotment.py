@@ -7,42 +7,21 @@ trouble, and the service goes without it.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from service_proxy.claims import Book, Claim
 from service_proxy.model import Address, Service, ServiceName, ServicePort, ServiceType
-from service_proxy.number_range import NumberRange, address_band, port_band
+from service_proxy.number_range import NumberRange
+from service_proxy.ranges import IP, VIP, Ranges, address_of, family_of, packed, range_key, text_of
 
 KUBERNETES = ServiceName("default", "kubernetes")  # the API server's: always the first address
 RESERVED = {KUBERNETES: 1, ServiceName("kube-system", "kube-dns"): 10}  # offsets in a range, by convention
 PORT_PROTOCOLS = ("tcp", "udp", "sctp")
 HEALTH = "health"
-SIZE_MAX = 1 << 64  # addresses of a range that are looked at
-
-
-@dataclass(frozen=True)
-class Ranges:
-    """Where ClusterIPs and NodePorts come from. The family of the first range is the cluster's own."""
-
-    cidrs: tuple[str, ...]
-    node_ports: tuple[int, int] = (30000, 32767)  # first and last; healthCheckNodePorts come from here, too
-    addresses: tuple[tuple[int, NumberRange], ...] = field(init=False)  # family and numbers
-    ports: NumberRange = field(init=False)
-
-    def __post_init__(self) -> None:
-        first, last = self.node_ports
-        size = last - first + 1
-        object.__setattr__(self, "addresses", tuple(_address_range(one) for one in self.cidrs))
-        object.__setattr__(self, "ports", NumberRange(first, size, port_band(size)))
-
-    @property
-    def families(self) -> tuple[int, ...]:
-        """Return the families there are, the cluster's own first."""
-        return tuple(dict.fromkeys(family for family, _ in self.addresses))
+CLASS = "podwire.io/l2"  # spec.loadBalancerClass that means us; none does, too
+_NAMES = {IP: "ClusterIP", VIP: "load balancer's address"}
 
 
 @dataclass(frozen=True)
@@ -69,17 +48,37 @@ class Allotter:
     def allot(self, service: Service) -> Allotment:
         """Return what a service gets."""
         work = _Work(service, str(service.name), self._book.owned(str(service.name)))
-        families, addresses = service.families, service.cluster_ips
-        if service.type is not ServiceType.EXTERNAL_NAME and not service.is_headless:
-            families, addresses = self._addresses(work)
+        if self._ranges.is_all:
+            service = self._with_cluster_ips(work, service)
+            service = self._with_ports(work, service)
+        if self._ranges.pools and is_ours(service) and not service.load_balancer_ips:
+            service = replace(service, load_balancer_ips=self._load_balancer_ips(work))
+        return Allotment(service, tuple(work.claims), tuple(work.troubles))
+
+    def _with_cluster_ips(self, work: _Work, service: Service) -> Service:
+        if service.type is ServiceType.EXTERNAL_NAME or service.is_headless:
+            return service
+        families, addresses = self._addresses(work)
+        return replace(service, cluster_ips=addresses, families=families)
+
+    def _with_ports(self, work: _Work, service: Service) -> Service:
         ports = self._node_ports(work) if _has_node_ports(service) else service.ports
         health = service.health_check_node_port
         if service.type is ServiceType.LOAD_BALANCER and service.is_local_outside:
             health = self._port(work, ("tcp",), health, HEALTH) or 0
-        filled = replace(
-            service, cluster_ips=addresses, families=families, ports=ports, health_check_node_port=health
-        )
-        return Allotment(filled, tuple(work.claims), tuple(work.troubles))
+        return replace(service, ports=ports, health_check_node_port=health)
+
+    def _load_balancer_ips(self, work: _Work) -> tuple[Address, ...]:
+        """Return those that were asked for, and of families that nobody asked for any."""
+        asked = {family_of(one): one for one in work.service.wanted_load_balancer_ips}
+        pooled = {family for family, _ in self._ranges.pooled}
+        families = [one for one in work.service.families if one in pooled or one in asked]
+        found = []
+        for family in dict.fromkeys([*families, *asked] or sorted(pooled)[:1]):
+            wish = asked.get(family)
+            address = self._asked_address(work, wish, VIP) if wish else self._new(work, family, VIP)
+            found += [address] if address else []
+        return tuple(found)
 
     def _addresses(self, work: _Work) -> tuple[tuple[int, ...], tuple[Address, ...]]:
         asked = {family_of(one): one for one in work.service.cluster_ips}
@@ -87,53 +86,54 @@ class Allotter:
         families = families or list(self._ranges.families[:1])
         found = {}
         for family in families:
-            address = self._asked_address(work, asked[family]) if family in asked else self._new(work, family)
+            address = (
+                self._asked_address(work, asked[family], IP)
+                if family in asked
+                else self._new(work, family, IP)
+            )
             if address:
                 found[family] = address
         if not families:
             work.troubles.append("no ClusterIP: there is no range that one could come from")
         return tuple(found) or work.service.families, tuple(found.values())
 
-    def _asked_address(self, work: _Work, address: Address) -> Address | None:
-        text = text_of(address)
-        family, number = family_of(address), int.from_bytes(address, "big")
-        ranges = [one for version, one in self._ranges.addresses if version == family]
-        if ranges and not any(number in one for one in ranges):
-            work.troubles.append(
-                f"clusterIP {text} is in no range of ClusterIPs: {', '.join(self._ranges.cidrs)}"
-            )
+    def _asked_address(self, work: _Work, address: Address, kind: str) -> Address | None:
+        what = f"{_NAMES[kind]} {text_of(address)}"
+        if self._ranges.of(kind) and not self._has_range(kind, address):
+            work.troubles.append(f"{what} is in none of {self._words(kind)}")
             return None
-        return address if self._take(work, f"ip/{text}", f"clusterIP {text}") else None
+        return address if self._take(work, f"{kind}/{text_of(address)}", what) else None
 
-    def _new(self, work: _Work, family: int) -> Address | None:
+    def _new(self, work: _Work, family: int, kind: str) -> Address | None:
         for claim in work.before:
-            address = _address_of(claim.thing)
-            if address and family_of(address) == family and self._has_range(address):
+            address = address_of(claim.thing, kind)
+            if address and family_of(address) == family and self._has_range(kind, address):
                 work.claims.append(claim)
                 return address
-        for version, numbers in self._ranges.addresses:
-            if version == family and (address := self._choose_address(work, version, numbers)):
+        for version, numbers in self._ranges.of(kind):
+            if version == family and (address := self._choose_address(work, version, numbers, kind)):
                 return address
-        work.troubles.append(
-            f"no ClusterIP: every IPv{family} address of {', '.join(self._ranges.cidrs)} is given"
-        )
+        work.troubles.append(f"no {_NAMES[kind]}: every IPv{family} address of {self._words(kind)} is given")
         return None
 
-    def _choose_address(self, work: _Work, family: int, numbers: NumberRange) -> Address | None:
+    def _choose_address(self, work: _Work, family: int, numbers: NumberRange, kind: str) -> Address | None:
         def is_free(number: int) -> bool:
-            return f"ip/{text_of(_packed(number, family))}" not in self._book.things
+            return f"{kind}/{text_of(packed(number, family))}" not in self._book.things
 
         base = numbers.first - 1
-        wished = base + RESERVED.get(work.service.name, 0)
-        number: int | None = wished
-        if wished not in numbers or not is_free(wished):
-            spared = [base + offset for offset in RESERVED.values()]
+        offset = RESERVED.get(work.service.name, 0) if kind == IP else 0
+        number: int | None = base + offset
+        if not offset or base + offset not in numbers or not is_free(base + offset):
+            spared = [base + one for one in RESERVED.values()] if kind == IP else ()
             name = f"{work.owner} {numbers.first}"
-            number = numbers.choose(name, is_free, self._taken[_range_key(numbers)], spared)
+            number = numbers.choose(name, is_free, self._taken[range_key(kind, numbers)], spared)
         if number is None:
             return None
-        self._claim(work, Claim(f"ip/{text_of(_packed(number, family))}", work.owner))
-        return _packed(number, family)
+        self._claim(work, Claim(f"{kind}/{text_of(packed(number, family))}", work.owner))
+        return packed(number, family)
+
+    def _words(self, kind: str) -> str:
+        return ", ".join(self._ranges.pools if kind == VIP else self._ranges.cidrs)
 
     def _node_ports(self, work: _Work) -> tuple[ServicePort, ...]:
         """Return the ports; those of one number and several protocols get one NodePort, as DNS wants it."""
@@ -203,18 +203,18 @@ class Allotter:
         work.claims.append(claim)
 
     def _count(self, thing: str, by: int) -> None:
-        address = _address_of(thing)
-        if address is None:
-            self._taken[thing.split("/")[1] if thing.startswith("port/") else thing] += by
-            return
-        number = int.from_bytes(address, "big")
-        for family, numbers in self._ranges.addresses:
-            if family == family_of(address) and number in numbers:
-                self._taken[_range_key(numbers)] += by
+        kind, _, rest = thing.partition("/")
+        if kind == "port":
+            self._taken[rest.partition("/")[0]] += by
+        elif address := address_of(thing, kind):
+            number = int.from_bytes(address, "big")
+            for family, numbers in self._ranges.of(kind):
+                if family == family_of(address) and number in numbers:
+                    self._taken[range_key(kind, numbers)] += by
 
-    def _has_range(self, address: Address) -> bool:
+    def _has_range(self, kind: str, address: Address) -> bool:
         number, version = int.from_bytes(address, "big"), family_of(address)
-        return any(family == version and number in numbers for family, numbers in self._ranges.addresses)
+        return any(family == version and number in numbers for family, numbers in self._ranges.of(kind))
 
 
 @dataclass
@@ -228,14 +228,9 @@ class _Work:
     troubles: list[str] = field(default_factory=list)
 
 
-def family_of(address: Address) -> int:
-    """Return 4 or 6."""
-    return 4 if len(address) == 4 else 6
-
-
-def text_of(address: Address) -> str:
-    """Write an address."""
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
+def is_ours(service: Service) -> bool:
+    """Tell whether a service is a load balancer's that we give an address to, and announce."""
+    return service.type is ServiceType.LOAD_BALANCER and service.load_balancer_class in (None, CLASS)
 
 
 def _has_node_ports(service: Service) -> bool:
@@ -246,28 +241,3 @@ def _has_node_ports(service: Service) -> bool:
 
 def _use(port: ServicePort) -> str:
     return str(port.port)
-
-
-def _address_range(cidr: str) -> tuple[int, NumberRange]:
-    """Return a range without the addresses that name the subnet and, of IPv4, all of it."""
-    net = ipaddress.ip_network(cidr)
-    size = min(net.num_addresses, SIZE_MAX)
-    usable = max(size - (2 if net.version == 4 else 1), 0)
-    return net.version, NumberRange(int(net.network_address) + 1, usable, max(address_band(size) - 1, 0))
-
-
-def _range_key(numbers: NumberRange) -> str:
-    return f"range {numbers.first} {numbers.size}"
-
-
-def _address_of(thing: str) -> Address | None:
-    if not thing.startswith("ip/"):
-        return None
-    try:
-        return ipaddress.ip_address(thing[3:]).packed
-    except ValueError:  # a key that somebody wrote by hand
-        return None
-
-
-def _packed(number: int, family: int) -> Address:
-    return number.to_bytes(4 if family == 4 else 16, "big")

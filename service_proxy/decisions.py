@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 
-from linuxnet.service_entries import LOCAL, Entry, Target, kind_of
+from linuxnet.service_chains import LOCAL
+from linuxnet.service_entries import Entry, Target
 from service_proxy.affinity_numbers import AffinityNumbers
 from service_proxy.backends import ListKey, Lists, lists_of
 from service_proxy.catalogue import Catalogue
@@ -21,7 +22,7 @@ from service_proxy.wanted import Standing, Wanted, wanted
 
 _SLOT, _PORT = struct.Struct("=I"), struct.Struct(">H2x")
 _TARGETS = {4: struct.Struct(">4sH2x"), 6: struct.Struct(">16sH2x")}  # as an entry's data has them
-_SLOTTED = {"endpoints", "nodeport_endpoints"}
+_SLOTTED = frozenset(f"{kind}{family}" for kind in ("endpoints", "nodeport_endpoints") for family in (4, 6))
 
 
 class Decisions:
@@ -33,17 +34,21 @@ class Decisions:
         self._precedence = Precedence()
         self._numbers = AffinityNumbers()
         self._lists: dict[ServiceName, tuple[tuple[ListKey, bytes], ...]] = {}
-        self._shown: dict[tuple[str, bytes, bool], list[tuple[int, bytes]]] = {}
+        self._shown: dict[tuple[str, bytes], dict[bytes, bytes]] = {}  # data by slot, by front end
 
     def adopt(self, entries: Iterable[Entry]) -> None:
         """Learn what the kernel shows, before the first decision: slots and numbers stay as they are."""
-        entries = list(entries)
-        self._numbers.adopt(entries)
-        for name, key, data in entries:
-            if kind_of(name)[0] in _SLOTTED:
-                slot = _SLOT.unpack_from(key, len(key) - _SLOT.size)[0]
-                front = (name, key[: -_SLOT.size], slot >= LOCAL)
-                self._shown.setdefault(front, []).append((slot, data))
+        shown = self._shown
+        others = []
+        for entry in entries:
+            name, key, data = entry
+            if name not in _SLOTTED:
+                others.append(entry)
+            elif (front := (name, key[:-4])) in shown:
+                shown[front][key[-4:]] = data
+            else:
+                shown[front] = {key[-4:]: data}
+        self._numbers.adopt(others)
 
     def settle(self) -> None:
         """Forget what the kernel showed, once every service has been decided about."""
@@ -64,9 +69,13 @@ class Decisions:
             asked[name] = self._exposed(name)
         return {name: self._decide(name, front_ends) for name, front_ends in asked.items()}
 
+    def names(self) -> set[ServiceName]:
+        """Return all services there are, and those that have gone and are to be forgotten."""
+        return {*self._catalogue.services, *self._precedence.names()}
+
     def decide_all(self) -> dict[ServiceName, Wanted]:
         """Return what all services are to have; those that have gone are forgotten."""
-        return self.decide({*self._catalogue.services, *self._precedence.names()})
+        return self.decide(self.names())
 
     def _exposed(self, name: ServiceName) -> Sequence[Exposed]:
         service = self._catalogue.services.get(name)
@@ -104,10 +113,14 @@ class Decisions:
         for one in front_ends:
             front = one.front
             name = f"{'endpoints' if front.address else 'nodeport_endpoints'}{front.family}"
+            slots = {
+                _SLOT.unpack(slot)[0]: data for slot, data in self._shown.get((name, front.key), {}).items()
+            }
             for is_local in (False, True):
                 key = (one.port.name, one.port.protocol, front.family, is_local)
-                if key not in found and (slots := self._shown.get((name, front.key, is_local))):
-                    found[key] = _unpacked(b"".join(data for _, data in sorted(slots)), front.family)
+                packed = b"".join(slots[slot] for slot in sorted(slots) if (slot >= LOCAL) == is_local)
+                if packed and key not in found:
+                    found[key] = _unpacked(packed, front.family)
         return found
 
 

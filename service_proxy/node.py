@@ -17,6 +17,7 @@ from collections.abc import Callable
 from threading import Condition, RLock
 
 from linuxnet.errors import KernelError
+from service_proxy.balancing.balancing import Balancing
 from service_proxy.bell import Bell
 from service_proxy.catalogue import Catalogue, Event
 from service_proxy.conditions import Conditions
@@ -24,8 +25,9 @@ from service_proxy.connection_table import set_up
 from service_proxy.deciding import Decided, Decider
 from service_proxy.figures import Figures
 from service_proxy.health import ProxyHealth
-from service_proxy.memory import settle_memory
+from service_proxy.memory import settle_memory, without_collections
 from service_proxy.model import Address, ServiceName
+from service_proxy.opening import open_balancing
 from service_proxy.ports import Ports
 from service_proxy.programmer import Programmer
 from service_proxy.schedule import Schedule
@@ -64,6 +66,7 @@ class ServiceNode:
         self.decider = Decider(settings, self.catalogue, self.conditions, dns)
         self.health = ProxyHealth()
         self.ports = Ports(settings, self.conditions, self.health)
+        self.balancing: Balancing | None = None  # while it runs, where there are pools
         self.programmer: Programmer | None = None  # while it runs
         self._programs = programs
         self._bell = Bell()
@@ -94,12 +97,17 @@ class ServiceNode:
             self.programmer = Programmer(self.figures)
             self.conditions.tell("ConnectionTable", set_up(self.settings.conntrack))
             self.ports.open()
+            self.balancing = open_balancing(self.settings, self.catalogue, self.conditions)
+        if self.balancing is not None:
+            self.balancing.start()
         try:
             self.source.start()
             self._loop()
         finally:
             self.source.close()
             self.ports.close()
+            if self.balancing is not None:
+                self.balancing.stop()
             if self.programmer is not None:
                 self.programmer.close()
             self._bell.close()
@@ -159,11 +167,12 @@ class ServiceNode:
         is_first, started = not self.is_synced, time.monotonic()
         self._dirty.clear()
         self.decider.look_at_node()
-        there = programmer.load(self.decider.rules())
-        if is_first:
-            self.decider.adopt(there)
-        wanted = self._noted(self.decider.decide_all())
-        differing = programmer.reconcile(there, self.decider.node_entries(), wanted)
+        with without_collections():
+            there = programmer.load(self.decider.rules())
+            if is_first:
+                self.decider.adopt(there)
+            wanted = self._noted(self.decider.decide_all())
+            differing = programmer.reconcile(there, self.decider.node_entries(), wanted)
         self.figures.syncs["full"].add(time.monotonic() - started)
         self._schedule.compared(time.monotonic())
         if is_first or differing:

@@ -5,7 +5,7 @@ of another version may have any; a wrong value of one that is used refuses the o
 is as useful without one of its items (an endpoint of a slice): that one is left out, with a note.
 
 Written by hand, not as pydantic models as elsewhere: a node reads a hundred thousand endpoints at once, and
-this takes a quarter of the time and leaves only the small values behind.
+this takes a fifth of the time and leaves only small values behind.
 """
 
 from __future__ import annotations

@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 from cluster_store.opening import StoreOptions, open_store, prefix_of
 from cluster_store.store import StoreRefused
 from service_proxy.allocation import Allocation
-from service_proxy.allotment import Ranges
+from service_proxy.balancing.balancing import Balancing
+from service_proxy.catalogue import Catalogue
 from service_proxy.claims import Ledger, StoreLedger
 from service_proxy.claims_file import FileLedger
 from service_proxy.conditions import Conditions
+from service_proxy.ranges import Ranges
 from service_proxy.settings import ProxySettings, SourceSettings
 from service_proxy.sources.filling import Filling
 from service_proxy.sources.opening import directory_source, store_source
@@ -60,6 +62,27 @@ def open_services(
     return store_source(store, prefix, [_filling(StoreLedger(claims, prefix), proxy, conditions)])
 
 
+def open_balancing(proxy: ProxySettings, catalogue: Catalogue, conditions: Conditions) -> Balancing | None:
+    """Return what announces the addresses of load balancers, None where there are no pools.
+
+    Nodes agree by the store that services lie in. Where they lie in a folder this machine is all there is.
+
+    Raises:
+        StoreRefused: the store is none.
+    """
+    if not proxy.load_balancer_pools:
+        return None
+    if proxy.is_kubernetes:
+        text = "an API server's services get their load balancers' addresses from a controller of its own"
+        conditions.tell("PoolsNotUsed", f"load_balancer_pools: {text}")
+        return None
+    is_folder = proxy.source.startswith("/")
+    url = f"directory:{Path(proxy.state) / 'nodes'}" if is_folder else proxy.source
+    prefix = proxy.prefix if is_folder else f"{prefix_of(proxy.source)}{proxy.prefix}"
+    store = open_store(url, options_of(proxy))
+    return Balancing(catalogue, store, prefix, proxy.load_balancer_pools, conditions)
+
+
 def options_of(settings: SourceSettings) -> StoreOptions:
     """Return what a store's URL does not say."""
     return StoreOptions(
@@ -69,7 +92,8 @@ def options_of(settings: SourceSettings) -> StoreOptions:
 
 
 def _filling(ledger: Ledger, proxy: ProxySettings, conditions: Conditions) -> Filling:
-    return Filling(Allocation(ledger, Ranges(proxy.service_cidrs, proxy.node_port_range), conditions))
+    ranges = Ranges(proxy.service_cidrs, proxy.node_port_range, proxy.load_balancer_pools)
+    return Filling(Allocation(ledger, ranges, conditions))
 
 
 def _open_kubernetes(settings: SourceSettings, proxy: ProxySettings, names: Names) -> Source:

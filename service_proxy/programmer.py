@@ -9,7 +9,7 @@ table is read instead of remembered. A transaction is all or nothing: new endpoi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from linuxnet.service_changes import ServiceChanges
 from linuxnet.service_entries import Entry, Target
@@ -20,7 +20,9 @@ from service_proxy.figures import Figures
 from service_proxy.forgetting import forget_flows
 from service_proxy.model import ServiceName
 from service_proxy.shadow import Difference, Shadow
-from service_proxy.stale import Stale, stale
+from service_proxy.stale import Stale, fronts_of, of_fronts, stale
+
+AT_ONCE = 20_000  # entries of one transaction where all are new; what it takes is given back before the next
 
 
 class Programmer:
@@ -61,21 +63,43 @@ class Programmer:
     def reconcile(self, there: set[Entry], nobodys: Sequence[Entry], wanted: Decided) -> int:
         """Make everything so, given what `load` has found; return how many entries differed.
 
+        `there` is used up. Where nothing is there, services are written some at a time, each as a whole.
+
         Raises:
             KernelError: some of it was refused; what there is stays.
         """
         self.shadow.clear()
-        self.shadow.replace(None, nobodys)
+        is_empty = not there
+        added, differing = _missing(self.shadow.replace(None, nobodys).added, there), 0
         serving: set[Target] = set()
         for name, one in wanted:
-            self.shadow.replace(name, one.entries)
+            difference = self.shadow.replace(name, one.entries)
+            added += _missing(difference.added, there)
             serving |= one.serving
-        all_ = self.shadow.all()
-        difference = Difference(list(all_ - there), list(there - all_))
-        self._commit(difference)
-        if difference:
-            self._forget(stale(there, all_, serving))
-        return len(difference.added) + len(difference.removed)
+            if difference.removed:  # it comes a second time: another service has taken something over
+                there |= set(difference.removed)
+            if is_empty and len(added) >= AT_ONCE:
+                differing += self._write(added, there, serving)
+                added = []
+        return differing + self._write(added, there, serving)
+
+    def _write(self, added: list[Entry], left: set[Entry], serving: Collection[Target]) -> int:
+        """Add and remove; return how many entries that were."""
+        new, old = list(dict.fromkeys(added)), list(left)
+        gone = self._stale_of(new, old, serving)
+        left.clear()
+        self._commit(Difference(new, old))
+        self._forget(gone)
+        return len(new) + len(old)
+
+    def _stale_of(self, added: list[Entry], removed: list[Entry], serving: Collection[Target]) -> Stale:
+        """Return what becomes stale: of the front ends of which anything changes, before and after."""
+        fronts = fronts_of((*added, *removed))
+        if not fronts:
+            return Stale([], [])
+        after = set(of_fronts(self.shadow.iterate(), fronts)) if removed else set(added)
+        before = set(of_fronts(removed, fronts)) | (after - set(added))
+        return stale(before, after, serving)
 
     def change(self, wanted: Decided) -> None:
         """Make some services so; one without entries is gone.
@@ -107,6 +131,17 @@ class Programmer:
             self.table.forget_clients(gone.clients)
         if gone.flows:
             self._figures.flows_forgotten += forget_flows(gone.flows)
+
+
+def _missing(wanted: Iterable[Entry], there: set[Entry]) -> list[Entry]:
+    """Return what is not there, and take out of `there` what is."""
+    found = []
+    for entry in wanted:
+        if entry in there:
+            there.remove(entry)
+        else:
+            found.append(entry)
+    return found
 
 
 def _together(differences: Sequence[Difference]) -> Difference:

@@ -115,8 +115,10 @@ class ProxySettings(SourceSettings):
     is taken for a client from outside. `service_cidrs`, `node_ports`: where ClusterIPs and NodePorts come
     from, if no API server gives them; ClusterIPs nobody has are dropped. `nodeport_addresses`: "primary"
     (the Node's addresses; all, if nobody tells them), "localhost", "all", or ranges. `external_ips`: the
-    ranges that externalIPs of services may be of. `name`: serve only what the label
-    service.kubernetes.io/service-proxy-name gives to a proxy of this name. Times in seconds.
+    ranges that externalIPs of services may be of. `load_balancer_pools`: where addresses of load balancers
+    come from, announced on the links by ARP and NDP; nodes that have the same pools share a store. `name`:
+    serve only what the label service.kubernetes.io/service-proxy-name gives to a proxy of this name. Times
+    in seconds.
     """
 
     zone: str = ""

@@ -64,9 +64,10 @@ class Shadow:
         removed = [one for one in old - new if not is_shared(one) or self._count(one, -1) == 0]
         return Difference(added, removed)
 
-    def all(self) -> set[Entry]:
-        """Return everything the kernel should have."""
-        return {one for rows in self._rows.values() for one in _unpacked(rows)}
+    def iterate(self) -> Iterator[Entry]:
+        """Yield everything the kernel should have; what several services have comes for each."""
+        for rows in self._rows.values():
+            yield from _unpacked(rows)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -8,18 +8,21 @@ are never cut. An endpoint that still serves, though it gets nothing new, keeps 
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from linuxnet.numbers import SCRATCH_ID
 from linuxnet.service_affinity import Gone
-from linuxnet.service_entries import Entry, Target, kind_of
+from linuxnet.service_entries import Entry, Target
 
 UDP = 17
 _MARK = struct.Struct("=I")
-_WITH_ADDRESS = frozenset({"endpoints", "hashed"})
-_WITHOUT = frozenset({"nodeport_endpoints", "nodeport_hashed"})
-_STICKY = frozenset({"sticky", "nodeport_sticky"})
+_ADDRESS = {4: 4, 6: 16}  # bytes
+# set or map -> family, bytes of an address in its key
+_LEADING = {f"{kind}{n}": (n, size) for n, size in _ADDRESS.items() for kind in ("endpoints", "hashed")}
+_LEADING |= {f"nodeport_{kind}{n}": (n, 0) for n in _ADDRESS for kind in ("endpoints", "hashed")}
+_STICKY = {f"sticky{n}": (n, size) for n, size in _ADDRESS.items()}
+_STICKY |= {f"nodeport_sticky{n}": (n, 0) for n in _ADDRESS}
 
 
 class FrontKey(NamedTuple):
@@ -45,12 +48,12 @@ class Stale(NamedTuple):
     clients: list[Gone]
 
 
-def stale(old: Iterable[Entry], new: Iterable[Entry], serving: Collection[Target] = ()) -> Stale:
+def stale(old: Collection[Entry], new: Collection[Entry], serving: Collection[Target] = ()) -> Stale:
     """Compare what a service had with what it has; `serving`: endpoints that go on serving what they have."""
-    before, after = _targets(old := list(old)), _targets(new := list(new))
+    numbers, numbers_now = _numbers(old), _numbers(new)
+    before, after = _targets(old, numbers), _targets(new, numbers)
     flows: list[StaleFlows] = []
     clients: list[Gone] = []
-    numbers, numbers_now = _numbers(old), _numbers(new)
     for front, had in before.items():
         has = after.get(front, frozenset())
         number = numbers.get(front)
@@ -64,26 +67,47 @@ def stale(old: Iterable[Entry], new: Iterable[Entry], serving: Collection[Target
     return Stale(flows, list(dict.fromkeys(clients)))
 
 
-def _targets(entries: Iterable[Entry]) -> dict[FrontKey, frozenset[Target]]:
-    found: dict[FrontKey, set[Target]] = {}
+def fronts_of(entries: Iterable[Entry]) -> frozenset[FrontKey]:
+    """Return the front ends that entries speak of and that may have anything to forget: UDP, or sticky."""
+    found = set()
+    sticky = _numbers(entries := list(entries))
+    for name, key, _ in entries:
+        if (shape := _LEADING.get(name)) is not None and (key[shape[1]] == UDP or sticky):
+            found.add(_front(shape[0], key, shape[1]))
+    return frozenset(found) | sticky.keys()
+
+
+def of_fronts(entries: Iterable[Entry], fronts: Collection[FrontKey]) -> Iterator[Entry]:
+    """Yield the entries that say where some front ends lead, and whether their clients are remembered."""
     for entry in entries:
-        kind, family = kind_of(entry.name)
-        if kind in _WITH_ADDRESS or kind in _WITHOUT:
-            size = (4 if family == 4 else 16) if kind in _WITH_ADDRESS else 0
-            data_size = 4 if family == 4 else 16
-            target = entry.data[:data_size], int.from_bytes(entry.data[data_size : data_size + 2], "big")
-            found.setdefault(_front(family, entry.key, size), set()).add(target)
+        shape = _LEADING.get(entry.name) or _STICKY.get(entry.name)
+        if shape is not None and _front(shape[0], entry.key, shape[1]) in fronts:
+            yield entry
+
+
+def _targets(entries: Iterable[Entry], numbers: Collection[FrontKey]) -> dict[FrontKey, frozenset[Target]]:
+    """Return the endpoints of front ends of which anything can become stale."""
+    found: dict[FrontKey, set[Target]] = {}
+    for name, key, data in entries:
+        if (shape := _LEADING.get(name)) is None:
+            continue
+        family, size = shape
+        if key[size] != UDP and not numbers:
+            continue
+        front = _front(family, key, size)
+        if front.protocol == UDP or front in numbers:
+            address = _ADDRESS[family]
+            target = data[:address], int.from_bytes(data[address : address + 2], "big")
+            found.setdefault(front, set()).add(target)
     return {front: frozenset(targets) for front, targets in found.items()}
 
 
 def _numbers(entries: Iterable[Entry]) -> dict[FrontKey, int]:
-    found = {}
-    for entry in entries:
-        kind, family = kind_of(entry.name)
-        if kind in _STICKY:
-            size = (4 if family == 4 else 16) if kind == "sticky" else 0
-            found[_front(family, entry.key, size)] = _MARK.unpack(entry.data)[0] - SCRATCH_ID
-    return found
+    return {
+        _front(_STICKY[name][0], key, _STICKY[name][1]): _MARK.unpack(data)[0] - SCRATCH_ID
+        for name, key, data in entries
+        if name in _STICKY
+    }
 
 
 def _front(family: int, key: bytes, size: int) -> FrontKey:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from linuxnet.service_entries import Target
 from service_proxy.model import Address, Endpoint, EndpointSlice, Service, ServicePort
 
 Merged = dict[Target, Endpoint]
+ENDPOINTS_MAX = 65536  # of one port in one family that are looked at: no list has more slots
 
 
 class Usable(NamedTuple):
@@ -55,7 +57,10 @@ def usable(
 
 
 def merge(port: ServicePort, family: int, slices: Iterable[EndpointSlice]) -> Merged:
-    """Return the endpoints of all slices, each once: of two that say different things, the better."""
+    """Return the endpoints of all slices, each once: of two that say different things, the better.
+
+    One more than are looked at tells that there are more.
+    """
     merged: Merged = {}
     for one in slices:
         if one.family != family:
@@ -63,7 +68,7 @@ def merge(port: ServicePort, family: int, slices: Iterable[EndpointSlice]) -> Me
         for name, protocol, number in one.ports:
             if name != port.name or protocol != port.protocol:
                 continue
-            for endpoint in one.endpoints:
+            for endpoint in islice(one.endpoints, ENDPOINTS_MAX + 1 - len(merged)):
                 target = (endpoint.address, number)
                 other = merged.setdefault(target, endpoint)
                 if other is not endpoint and _rank(endpoint) > _rank(other):

@@ -49,7 +49,7 @@ from service_proxy.model import (
     ServiceName,
     ServiceType,
 )
-from service_proxy.slots import SLOTS_MAX
+from service_proxy.slots import SLOTS_MAX, WEIGHTED_MAX, table_size
 
 Thing = Front | Address  # what services may contend for: a front end, or a whole ClusterIP
 PortName = tuple[str, str]  # name and protocol: what a port is known by while its number changes
@@ -59,6 +59,9 @@ _HASHES: Mapping[Algorithm, Hashes] = {
     Algorithm.MAGLEV: "port",
     Algorithm.MAGLEV_SOURCE: "source",
 }
+
+
+ENTRIES_MAX = 1 << 20  # of one service: what hundreds of megabytes of the kernel's memory hold
 
 
 class HealthCheck(NamedTuple):
@@ -103,11 +106,16 @@ def wanted(
     if not is_served(service, context):
         return Wanted()
     ours = [one for one in slices if not one.is_headless and one.proxy_name == context.proxy_name]
+    front_ends = exposed(service, context) if standing.front_ends is None else standing.front_ends
+    if (most := _most_entries(service, ours, len(front_ends))) > ENTRIES_MAX:
+        refusal = (
+            f"{service.name}: not served: {most} entries may be needed, {ENTRIES_MAX} are one service's limit"
+        )
+        return Wanted(conditions=(refusal,))
     backends = backends_of(service, ours, context, standing.before)
     by_port = {(one.port, one.family): one for one in backends}
     entries: list[Entry] = [cluster_ip(ip) for ip in service.cluster_ips if ip not in standing.lost]
-    front_ends = standing.front_ends
-    for one in exposed(service, context) if front_ends is None else front_ends:
+    for one in front_ends:
         if one.front in standing.lost or (
             one.reach is Reach.CLUSTER_IP and one.front.address in standing.lost
         ):
@@ -123,6 +131,15 @@ def wanted(
         health=_health(service, backends),
         conditions=tuple(_conditions(service, context, standing, backends)),
     )
+
+
+def _most_entries(service: Service, slices: Iterable[EndpointSlice], front_ends: int) -> int:
+    """Return how many entries endpoints may take at most: before any work is done for them."""
+    endpoints = min(sum(len(one.endpoints) for one in slices), SLOTS_MAX)
+    if service.weights:
+        endpoints = max(endpoints, WEIGHTED_MAX)
+    slots = endpoints if service.algorithm is Algorithm.RANDOM else table_size(endpoints)
+    return slots * front_ends * (2 if service.is_local_inside or service.is_local_outside else 1)
 
 
 def _front_entries(
@@ -217,4 +234,4 @@ def _conditions(
         yield f"{service.name}: {what} is not served: {other} has it"
     for one in backends:
         if len(one.usable.cluster) > SLOTS_MAX:
-            yield f"{service.name}: {len(one.usable.cluster)} endpoints: no more than {SLOTS_MAX} are used"
+            yield f"{service.name}: port {one.port.port}: no more than {SLOTS_MAX} endpoints are used"

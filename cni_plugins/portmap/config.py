@@ -52,7 +52,11 @@ class RuntimeConfig(SpecModel):
 
 
 class PortmapConfig(NetworkConfig):
-    """What the network's author asked of the portmap plugin."""
+    """What the network's author asked of the portmap plugin.
+
+    `share_host_ports`: containers of the network that ask for one host port share it, and connections are
+    spread over them; else the second is refused.
+    """
 
     backend: Literal["nftables", "iptables", ""] = ""
     snat: bool = True
@@ -61,6 +65,7 @@ class PortmapConfig(NetworkConfig):
     external_set_mark_chain: str = Field("", alias="externalSetMarkChain")
     conditions_v4: tuple[str, ...] = Field((), alias="conditionsV4")
     conditions_v6: tuple[str, ...] = Field((), alias="conditionsV6")
+    share_host_ports: bool = Field(False, alias="shareHostPorts")
     runtime_config: RuntimeConfig = Field(RuntimeConfig(), alias="runtimeConfig")
 
     @model_validator(mode="after")
@@ -77,6 +82,8 @@ class PortmapConfig(NetworkConfig):
             raise ValueError(f"conditions are not written for the backend {self.backend}")
         if self.chosen_backend == "nftables" and self.external_set_mark_chain:
             raise ValueError('externalSetMarkChain needs "backend": "iptables"')
+        if self.share_host_ports and (words or self.chosen_backend == "iptables"):
+            raise ValueError("shareHostPorts needs the backend nftables, and goes without conditions")
         if any(c in word for word in words for c in ';\n"{}'):
             raise ValueError("conditions are plain matches without quotes, braces or semicolons")
         return self

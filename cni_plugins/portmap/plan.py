@@ -31,6 +31,7 @@ def wanted_ports(config: PortmapConfig, owner: Attachment, pods: tuple[IPNetwork
         masq_all=config.masq_all,
         mark_bit=DEFAULT_MARK_BIT if config.mark_masq_bit is None else config.mark_masq_bit,
         set_mark_chain=config.external_set_mark_chain,
+        is_shared=config.share_host_ports,
         conditions=((4, config.conditions_v4), (6, config.conditions_v6)),
     )
 
@@ -48,7 +49,7 @@ def plan(
     if reached_by and config.snat and _serves_loopback(wanted):
         route = Sysctl(Where.HOST, f"ipv4/conf/{reached_by}/route_localnet", "1", shared=True)
         loopback = (BaseRules(), loopback_ops(reached_by), route)
-    return *loopback, *ops, *forget_ops(wanted.ports, local)
+    return *loopback, *ops, *forget_ops(wanted.ports, local, is_shared=wanted.is_shared)
 
 
 def _serves_loopback(wanted: Wanted) -> bool:

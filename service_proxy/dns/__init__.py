@@ -20,6 +20,7 @@ updates     what an agent tells the processes that answer, and its form
 feed        catalogue -> updates of records, in the agent
 workers     the processes that answer, from the agent's side
 worker      one of them, from its own side
+orphan      how long it goes on without an agent
 node_dns    sockets, processes and the thread that tells them: for whoever has a catalogue
 joining     an alias of ours and what others say of its end, in one answer
 

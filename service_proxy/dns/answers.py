@@ -7,6 +7,8 @@ its own answers and all denials.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from service_proxy.dns.counting import OTHER, Tally
 from service_proxy.dns.findings import AAAA, PTR, SOA, SRV, A, Absence
 from service_proxy.dns.lookup import find
@@ -39,6 +41,7 @@ from service_proxy.model import Address
 
 AD = 0x20
 TRANSFERS = (251, 252)  # IXFR, AXFR: nobody needs the whole zone, and it is the largest answer there could be
+PTR_TYPE = PTR.to_bytes(2, "big")
 KEPT_TYPES = (A, AAAA, SRV)
 DENIED_MAX = 20_000  # names of 100 bytes: search lists ask for the same ones again and again
 OPTS_MAX = 1000  # forms of OPT that are known by heart; clients have a handful
@@ -52,6 +55,14 @@ PLAIN = {
 EDNS = {head + b"\x00\x01": first for head, first in _FIRST.items()}
 
 
+AtHand = Callable[[bytes, bool], bytes | None]
+
+
+def nothing_at_hand(query: bytes, is_tcp: bool) -> bytes | None:
+    """Stand for a resolver that keeps nothing."""
+    return None
+
+
 class Answers:
     """The answers of one zone. One thread asks and changes it."""
 
@@ -59,7 +70,8 @@ class Answers:
         self.zone = zone
         self.preparer = Preparer(zone, serial)
         self.is_complete = False  # everything there is was told once
-        self.is_searching = False  # denials are offered to a searcher first
+        self.at_hand: AtHand = nothing_at_hand  # what others have said lately
+        self._offered: Prepared | None = None  # the denial, where a searcher is to see it first
         self._prepared: dict[bytes, Prepared] = {}
         self._owned: dict[bytes, list[bytes]] = {}  # service -> questions whose answers it decides
         self._reverse: dict[Address, bytes] = {}  # -> the question that was asked for it
@@ -80,7 +92,13 @@ class Answers:
         """Look anew for what was not there; to be called after the zone has got anything else."""
         self._denied.clear()
 
-    def answer(self, message: bytes, tally: Tally, *, is_stream: bool = False) -> bytes | None:
+    def offer_denials(self) -> None:
+        """Leave denials to somebody else, who asks for them once more with `is_final`."""
+        self._offered = self.preparer.no_name
+
+    def answer(
+        self, message: bytes, tally: Tally, *, is_stream: bool = False, is_final: bool = False
+    ) -> bytes | None:
         """Return the answer; b"" is silence, None is for others, or for later."""
         opt = b""
         limit = PLAIN_LIMIT
@@ -91,15 +109,22 @@ class Answers:
             first = EDNS.get(message[2:HEADER])
             known = self._opts.get(message[-OPT_SIZE:]) or self._learn_opt(message[-OPT_SIZE:])
             if first is None or known is None:
-                return self._unusual(message, tally, is_stream=is_stream)
+                return self._unusual(message, tally, is_stream=is_stream, is_final=is_final)
             question = message[HEADER:-OPT_SIZE]
             limit, opt = known
         prepared = self._prepared.get(question)
         if prepared is None:
             lower = question.lower()
-            prepared = self._known(lower) or self._look(message, lower)
+            prepared = self._known(lower)
+            if prepared is None and lower[-4:-2] != PTR_TYPE:  # a reverse name may be ours since a moment
+                reply = self.at_hand(message, is_stream)
+                if reply is not None:
+                    return _count_foreign(reply, lower, tally)
+            prepared = prepared or self._look(message, lower)
             if prepared is None:
-                return self._unusual(message, tally, is_stream=is_stream)
+                return self._unusual(message, tally, is_stream=is_stream, is_final=is_final)
+        if prepared is self._offered and not is_final:
+            return None
         counts, edns_counts, tail, changing, turn = prepared
         if changing is not None:
             tail = changing(question)
@@ -148,7 +173,7 @@ class Answers:
             return self.preparer.start_of_authority()
         found = find(self.zone, name, kind)
         if isinstance(found, Absence):
-            return self._deny(question) if found is Absence.NO_NAME and not self.is_searching else None
+            return self._deny(question) if found is Absence.NO_NAME else None
         if found.beyond:
             return None
         prepared = self.preparer.prepare(found)
@@ -166,7 +191,7 @@ class Answers:
         self._denied[question] = self.preparer.no_name
         return self.preparer.no_name
 
-    def _unusual(self, message: bytes, tally: Tally, *, is_stream: bool) -> bytes | None:
+    def _unusual(self, message: bytes, tally: Tally, *, is_stream: bool, is_final: bool) -> bytes | None:
         query = read(message)
         if isinstance(query, bytes):
             if query:
@@ -176,7 +201,7 @@ class Answers:
             return self._count(refuse(query, REFUSED), query, tally)
         question = query.question.lower()
         prepared = self._known(question) or self._find(query.name, query.type, question)
-        if prepared is None:
+        if prepared is None or (prepared is self._offered and not is_final):
             return None
         return self._count(self.render(query, prepared, is_stream=is_stream), query, tally)
 
@@ -185,3 +210,9 @@ class Answers:
         tally.types[query.type if query.type < 256 else OTHER] += 1
         tally.codes[reply[3] & 0x0F] += 1
         return reply
+
+
+def _count_foreign(reply: bytes, question: bytes, tally: Tally) -> bytes:
+    tally.foreign_types[OTHER if question[-4] else question[-3]] += 1
+    tally.foreign_codes[reply[3] & 0x0F] += 1
+    return reply

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 Key = TypeVar("Key")
+Number = TypeVar("Number", int, float)
 BUCKETS = tuple(0.00025 * 2**n for n in range(16))  # seconds; CoreDNS'
 OTHER = 0  # no type has this number
+
+
+SampleKey = tuple[str, tuple[tuple[str, str], ...]]  # a metric's name, and its labels
 
 
 class Snapshot(NamedTuple):
@@ -18,6 +22,7 @@ class Snapshot(NamedTuple):
     seconds: float
     buckets: tuple[int, ...]  # one more than bounds: the last is all that took longer
     dropped: int  # answers that could not be sent
+    others: dict[SampleKey, float]  # what the resolver counts
 
     def __add__(self, other: object) -> Snapshot:
         """Add another process' numbers."""
@@ -29,10 +34,11 @@ class Snapshot(NamedTuple):
             self.seconds + other.seconds,
             tuple(map(sum, zip(self.buckets, other.buckets, strict=True))),
             self.dropped + other.dropped,
+            _sum(self.others, other.others),
         )
 
 
-NOTHING = Snapshot({}, {}, 0.0, (0,) * (len(BUCKETS) + 1), 0)
+NOTHING = Snapshot({}, {}, 0.0, (0,) * (len(BUCKETS) + 1), 0, {})
 
 
 @dataclass(slots=True)
@@ -77,8 +83,8 @@ def snapshot(tallies: list[Tally], clock: Clock) -> Snapshot:
             for code, number in enumerate(by_code):
                 if number:
                     codes[zone, code] = codes.get((zone, code), 0) + number
-    return Snapshot(types, codes, clock.seconds, tuple(clock.buckets), clock.dropped)
+    return Snapshot(types, codes, clock.seconds, tuple(clock.buckets), clock.dropped, {})
 
 
-def _sum(one: dict[Key, int], other: dict[Key, int]) -> dict[Key, int]:
+def _sum(one: dict[Key, Number], other: dict[Key, Number]) -> dict[Key, Number]:
     return {key: one.get(key, 0) + other.get(key, 0) for key in one | other}

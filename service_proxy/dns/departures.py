@@ -5,6 +5,7 @@ The loop (`forwarder`) calls with what happened; the sockets that it is to watch
 
 from __future__ import annotations
 
+import errno
 import heapq
 import itertools
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from service_proxy.dns.upstreams import Dice, Upstream
 ANSWERS = (0, NXDOMAIN)  # the codes that say something of the name; all others of the server
 NO_EDNS = (FORMERR, NOTIMP)  # what a server says that does not know EDNS (RFC 6891 section 7)
 TIMES_KEPT = 1000
+OWN_TROUBLES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # of which no upstream is to blame
 
 
 class Watch(Protocol):
@@ -107,8 +109,9 @@ class Departures:
         kind = TcpExchange if is_tcp else UdpExchange
         try:
             exchange = kind(upstream, flight.question, self.now, has_edns)
-        except OSError:  # no way to it, its port closed, no descriptors left: another may do
-            upstream.failed(self.now, self._settings)
+        except OSError as error:  # no way to it, its port closed: another may do
+            if error.errno not in OWN_TROUBLES:
+                upstream.failed(self.now, self._settings)
             return False
         flight.exchanges.append(exchange)
         self._watch.add(exchange, lambda: self._happened(flight, exchange))

@@ -7,6 +7,7 @@ RFC 5452 asks for. Who still sends wrong answers makes us ask by TCP.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -147,5 +148,15 @@ def _where(server: Server) -> tuple[int, tuple[str, int] | tuple[str, int, int, 
     address, _, scope = server.address.partition("%")
     if not scope:
         return socket.AF_INET6, (address, server.port, 0, 0)
-    ifindex = int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
-    return socket.AF_INET6, (address, server.port, 0, ifindex)
+    return socket.AF_INET6, (address, server.port, 0, _ifindex(scope))
+
+
+def _ifindex(scope: str) -> int:
+    """Return the interface of a scope, by number or name. Raises OSError: there is none."""
+    try:
+        number = int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
+    except ValueError as error:  # NUL in a name, thousands of digits
+        raise OSError(errno.ENODEV, str(error)) from error
+    if number >= 1 << 31:
+        raise OSError(errno.ENODEV, f"no interface has the number {number}")
+    return number

@@ -6,6 +6,7 @@ and a service that changed ten times meanwhile is told once.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from threading import Event, Lock
 
@@ -15,7 +16,10 @@ from service_proxy.dns.records import NOWHERE, Place, ServiceRecords, records_of
 from service_proxy.dns.updates import Update
 from service_proxy.model import Pod, ServiceName, SliceName
 
+SHOWN = 80  # characters of a name in a log
 CHUNK = 100  # services of one update: a millisecond in which nobody is answered
+
+log = logging.getLogger("service_proxy.dns")
 
 
 class Feed:
@@ -88,12 +92,18 @@ class Feed:
             key = service_key(*name)
             if key is not None:
                 yield key, self._records(name)
+            else:
+                log.warning("service %s has no name in DNS: it is made of other than labels", _shown(name))
 
     def _records(self, name: ServiceName) -> ServiceRecords | None:
         service = self._catalogue.services.get(name)
         if service is None:
             return None
-        return records_of(service, self._catalogue.slices_of(name), self._place, names_pods=self._names_pods)
+        slices = self._catalogue.slices_of(name)
+        records = records_of(service, slices, self._place, names_pods=self._names_pods)
+        if records is None:
+            log.warning("service %s has no name in DNS: its externalName is none", _shown(name))
+        return records
 
     def _change_namespaces(self, names: Iterable[str]) -> Iterator[tuple[bytes, bool]]:
         for name in names:
@@ -110,6 +120,10 @@ class Feed:
                 self._told_pods[name] = now
             yield from ((namespace, address, False) for namespace, address in told - now)
             yield from ((namespace, address, True) for namespace, address in now - told)
+
+
+def _shown(name: ServiceName) -> str:
+    return ascii(f"{name.namespace[:SHOWN]}/{name.name[:SHOWN]}")
 
 
 def _addresses(name: SliceName, pod: Pod | None) -> frozenset[tuple[bytes, bytes]]:

@@ -105,6 +105,10 @@ class Forwarder:
         """Return the figures of now."""
         return self.figures.samples(len(self.cache))
 
+    def at_hand(self, query: bytes, is_tcp: bool) -> bytes | None:
+        """Return the cache's answer to a query as most are (`resolver.Quick`)."""
+        return self.cache.plain(query, is_tcp, time.monotonic())
+
     def resolve(self, query: bytes, client: Address, is_tcp: bool, answer: Answer) -> None:
         """Have a query answered (`Resolver.resolve`)."""
         found = self.cache.plain(query, is_tcp, time.monotonic())

@@ -18,8 +18,8 @@ from service_proxy.dns.findings import Absence, Found
 from service_proxy.dns.joining import alias_query, join
 from service_proxy.dns.lookup import find
 from service_proxy.dns.messages import Query, read, refuse
-from service_proxy.dns.resolver import Answer, Resolver, Searcher
-from service_proxy.dns.wire import REFUSED, SERVFAIL
+from service_proxy.dns.resolver import Answer, Quick, Resolver, Searcher
+from service_proxy.dns.wire import NXDOMAIN, REFUSED, SERVFAIL
 from service_proxy.model import Address
 
 WAITING_MAX = 4096  # queries of at most 64 kB by TCP, 512 bytes as a rule
@@ -44,12 +44,22 @@ class Later:
         self._answers = answers
         self._resolver = resolver
         self._searcher = searcher
-        answers.is_searching = searcher is not None
+        if searcher is not None:
+            answers.offer_denials()
+        if isinstance(resolver, Quick):
+            answers.at_hand = resolver.at_hand
         self._waiting: list[Asked] = []
         self._deadline = monotonic() + answers.zone.options.patience
 
     def take(self, asked: Asked) -> None:
         """Have a query answered that `Answers.answer` left."""
+        if self._searcher is not None:
+            denial = self._answers.answer(
+                asked.message, asked.tally, is_stream=asked.is_stream, is_final=True
+            )
+            if denial is not None:
+                self._search(self._searcher, denial, asked)
+                return
         query = read(asked.message)
         if isinstance(query, bytes):
             asked.answer(query)
@@ -86,14 +96,14 @@ class Later:
             self._forward(query, asked, SERVFAIL)
         elif isinstance(found, Found) and found.beyond:
             self._follow(query, found, asked)
-        else:
-            self._deny(query, asked)
+        else:  # it was not there when `Answers` looked, and others' threads change nothing
+            _counted(query, asked)(refuse(query, SERVFAIL))
 
-    def _deny(self, query: Query, asked: Asked) -> None:
-        denial = self._answers.render(query, self._answers.preparer.no_name, is_stream=asked.is_stream)
-        search = self._searcher.search if self._searcher is not None else _not_searched
-        if not search(asked.message, asked.client, asked.is_stream, _counted(query, asked), denial):
-            _counted(query, asked)(denial)
+    def _search(self, searcher: Searcher, denial: bytes, asked: Asked) -> None:
+        """Offer what is denied; it is counted as denied already."""
+        give = partial(_give_instead, asked.tally.codes, asked.answer)
+        if not searcher.search(asked.message, asked.client, asked.is_stream, give, denial):
+            asked.answer(denial)
 
     def _follow(self, query: Query, found: Found, asked: Asked) -> None:
         """Ask others where an alias leads: a C library's resolver wants the addresses in the same answer."""
@@ -118,10 +128,6 @@ class Later:
             self._resolver.resolve(asked.message, asked.client, asked.is_stream, give)
 
 
-def _not_searched(query: bytes, client: Address, is_tcp: bool, answer: Answer, denial: bytes) -> bool:
-    return False
-
-
 def _counted(query: Query, asked: Asked, *, is_foreign: bool = False) -> Callable[[bytes], None]:
     tally = asked.tally
     types = tally.foreign_types if is_foreign else tally.types
@@ -134,3 +140,9 @@ def _give(codes: list[int], answer: Answer, reply: bytes) -> None:
     if len(reply) > 3:
         codes[reply[3] & 0x0F] += 1
     answer(reply)
+
+
+def _give_instead(codes: list[int], answer: Answer, reply: bytes) -> None:
+    """Give what was found for what is denied, and count it so."""
+    codes[NXDOMAIN] -= 1
+    _give(codes, answer, reply)

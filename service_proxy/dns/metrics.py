@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service_proxy.dns.counting import BUCKETS, Snapshot
+from service_proxy.dns.counting import BUCKETS, SampleKey, Snapshot
 
 # the types that CoreDNS tells apart (plugin/metrics/vars/monitor.go); all others are "other"
 TYPES = {
@@ -35,6 +35,7 @@ class DnsCollector(Collector):
         dropped = CounterMetricFamily("podwire_dns_dropped", "Answers that could not be sent.")
         dropped.add_metric([], seen.dropped)
         yield dropped
+        yield from _others(seen.others)
 
     def _requests(self, seen: Snapshot) -> Metric:
         labels = ["server", "zone", "view", "proto", "family", "type"]
@@ -71,3 +72,20 @@ class DnsCollector(Collector):
 
     def _name(self, zone: str) -> str:
         return zone if zone == "." else self._zone
+
+
+def _others(samples: Mapping[SampleKey, float]) -> Iterator[Metric]:
+    """Yield what the resolver counts, whose samples have their whole names already."""
+    families: dict[str, Metric] = {}
+    for (name, labels), value in samples.items():
+        family, kind = _family(name)
+        metric = families.setdefault(family, Metric(family, "Of names of others.", kind))
+        metric.add_sample(name, dict(labels), value)
+    yield from families.values()
+
+
+def _family(name: str) -> tuple[str, str]:
+    for end in ("_bucket", "_sum", "_count"):
+        if name.endswith(end):
+            return name.removesuffix(end), "histogram"
+    return (name.removesuffix("_total"), "counter") if name.endswith("_total") else (name, "gauge")

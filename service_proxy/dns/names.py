@@ -7,7 +7,7 @@ is 63 at most, and letters begin at 65.
 from __future__ import annotations
 
 import string
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, inet_ntop
 
 from service_proxy.model import Address
@@ -49,12 +49,6 @@ def split(name: bytes) -> list[bytes] | None:
     return labels if at == len(name) else None
 
 
-def text_of(name: bytes) -> str:
-    """Return a name as people write it, without the dot at its end."""
-    labels = split(name.removesuffix(b"\x00")) or []
-    return ".".join(one.decode("ascii", "backslashreplace") for one in labels)
-
-
 def text_address(address: Address) -> str:
     """Return an address as people write it."""
     return inet_ntop(AF_INET if len(address) == 4 else AF_INET6, address)
@@ -75,16 +69,8 @@ def undashed(label_bytes: bytes) -> Address | None:
         return None
 
 
-def reverse_name(address: Address) -> bytes:
-    """Return the name at which an address' PTR records are (RFC 1035 section 3.5, RFC 3596 section 2.5)."""
-    one = IPv4Address(address) if len(address) == 4 else IPv6Address(address)
-    wire = domain(one.reverse_pointer)
-    assert wire is not None
-    return wire
-
-
 def reversed_address(name: bytes) -> Address | None:
-    """Return the address that a reverse name is of; None if it is the name of no whole address."""
+    """Return the address that a reverse name is of (RFC 1035 section 3.5, RFC 3596 section 2.5), if it is."""
     if name.endswith(IN_ADDR_ARPA):
         return _from_octets(split(name[: -len(IN_ADDR_ARPA)]))
     if name.endswith(IP6_ARPA) and len(name) == 64 + len(IP6_ARPA):

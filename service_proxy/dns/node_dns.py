@@ -32,6 +32,7 @@ class DnsOptions:
     processes: int = 1  # each does a core's worth, 100,000 answers a second and more
     zone: ZoneOptions = field(default=DEFAULTS)
     names_pods: bool = False  # an endpoint without a hostname is named after its pod
+    linger: float = 0.0  # seconds that the processes outlive an agent that was killed; 0: not at all
     open_resolver: OpenResolver | None = None  # called in each process; None: names of others are refused
 
 
@@ -46,7 +47,7 @@ class NodeDns:
         """
         self._feed = Feed(catalogue, prefers_near=options.zone.prefers_near, names_pods=options.names_pods)
         self._pairs = _open(options)
-        setup = Setup(options.zone, int(time.time()), options.open_resolver)
+        setup = Setup(options.zone, int(time.time()), options.open_resolver, options.linger)
         self.workers = Workers(self._pairs, setup)
         self._is_over = False
         self._thread = Thread(target=self._run, name="dns feed", daemon=True)

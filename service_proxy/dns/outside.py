@@ -7,6 +7,7 @@ can send to the processes, each of which then has a cache and sockets of its own
 from __future__ import annotations
 
 import logging
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def open_outside(options: OutsideOptions, zone: Zone) -> tuple[Forwarder, Autopa
         Malformed: a stub domain or a host that is no domain name.
     """
     told = Told()
+    _allow_sockets()
     forwarder = Forwarder(options.forward, (), told)
     forwarder.start()
     if options.servers:
@@ -69,6 +71,12 @@ def open_outside(options: OutsideOptions, zone: Zone) -> tuple[Forwarder, Autopa
     else:
         UpstreamFile(options.resolv_conf, options.own, forwarder.set_servers, told).start()
     return forwarder, _autopath(options, zone, forwarder) if options.has_autopath else None
+
+
+def _allow_sockets() -> None:
+    """Let this process have as many descriptors as it may: each question on its way has a few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _autopath(options: OutsideOptions, zone: Zone, forwarder: Forwarder) -> Autopath:

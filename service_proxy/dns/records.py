@@ -77,11 +77,6 @@ class ServiceRecords(NamedTuple):
     is_headless: bool = False
     alias: bytes = b""  # ExternalName: a whole name
 
-    @property
-    def is_alias(self) -> bool:
-        """Tell whether it is another name and nothing else."""
-        return bool(self.alias)
-
     def targets(self) -> Iterator[tuple[Group, Target]]:
         """Yield the endpoints."""
         for group in self.groups:

@@ -7,7 +7,7 @@ denies it may offer to a `Searcher` first. Both answer when they can, the server
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Address = bytes  # 4 bytes or 16, as inet_pton(3) gives them; an IPv4 client of an IPv6 socket has 4
 Answer = Callable[[bytes], None]
@@ -26,6 +26,14 @@ class Resolver(Protocol):
         raise or block (what cannot be sent is lost, as datagrams are). An answer is never longer than the
         query allows: 512 bytes or its EDNS size over UDP. Never raises.
         """
+
+
+@runtime_checkable
+class Quick(Protocol):
+    """A resolver that knows many answers at once: the server asks before it looks for the name itself."""
+
+    def at_hand(self, query: bytes, is_tcp: bool) -> bytes | None:
+        """Return an answer that costs no more than a look-up, None if there is none."""
 
 
 class Searcher(Protocol):

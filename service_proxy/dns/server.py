@@ -48,6 +48,7 @@ class Server:
         self._posted: deque[Callable[[], None]] = deque()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._is_running = True
+        self.each_second: Callable[[], None] | None = None
         self.watch(self._bell, self._run_posted)
         for pair in pairs:
             self._add(pair)
@@ -56,6 +57,11 @@ class Server:
         """Call `ready` with the events of a descriptor whenever there is something to read."""
         self._ready[descriptor] = ready
         self._epoll.register(descriptor, select.EPOLLIN)
+
+    def unwatch(self, descriptor: int) -> None:
+        """Look at a descriptor no more."""
+        self._epoll.unregister(descriptor)
+        del self._ready[descriptor]
 
     def post(self, call: Callable[[], None]) -> None:
         """Have something called in the loop; from any thread."""
@@ -77,6 +83,8 @@ class Server:
             if monotonic() > swept + 1:
                 swept = monotonic()
                 self._sweep(swept - IDLE)
+                if self.each_second is not None:
+                    self.each_second()
 
     def close(self) -> None:
         """Close what was opened here; the sockets are their owner's."""

@@ -27,6 +27,7 @@ class Setup(NamedTuple):
     options: ZoneOptions
     serial: int  # of the zone's SOA
     open_resolver: OpenResolver | None = None  # None: names of others are refused
+    linger: float = 0.0  # seconds to go on without an agent, if none listens in its place
 
 
 class Update(NamedTuple):
@@ -43,7 +44,11 @@ class Count(NamedTuple):
     """Asks for a `Snapshot`."""
 
 
-Message = Setup | Update | Count
+class End(NamedTuple):
+    """Ends the process: the agent leaves as it was asked to, and not by an accident."""
+
+
+Message = Setup | Update | Count | End
 
 
 def frame(value: object) -> bytes:

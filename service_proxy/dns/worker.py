@@ -1,7 +1,8 @@
 """One of the processes that answer: `python -m service_proxy.dns.worker CONTROL UDP,TCP...`.
 
 It is told everything over one socket, by an agent that has opened the others. When that socket ends, the
-agent has, and so does this: nobody would tell it of changes any more.
+agent has, and so does this: nobody would tell it of changes any more. It may linger, though, and answer from
+what it knows until the next agent's processes listen (`orphan`).
 """
 
 from __future__ import annotations
@@ -11,15 +12,27 @@ import os
 import signal
 import socket
 import sys
+from typing import Protocol, runtime_checkable
 
 from service_proxy.dns.answers import Answers
+from service_proxy.dns.counting import Snapshot
+from service_proxy.dns.forward_figures import Sample
+from service_proxy.dns.orphan import Orphan
 from service_proxy.dns.server import Server
 from service_proxy.dns.sockets import Pair
-from service_proxy.dns.updates import LENGTH, Count, Setup, Update, apply, frame, frames
+from service_proxy.dns.updates import LENGTH, Count, End, Setup, Update, apply, frame, frames
 from service_proxy.dns.zone import Zone
 
 READ = 1 << 20  # bytes
 REPLY_TIMEOUT = 5.0  # seconds for an agent to take its figures
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A resolver that counts what it does."""
+
+    def samples(self) -> list[Sample]:
+        """Return its figures."""
 
 
 class Worker:
@@ -29,21 +42,47 @@ class Worker:
         self.answers = Answers(Zone(setup.options), setup.serial)
         others = setup.open_resolver(self.answers.zone) if setup.open_resolver is not None else (None, None)
         self.server = Server(self.answers, pairs, *others)
+        self._resolver = others[0]
+        self._pairs, self._linger = pairs, setup.linger
         self._control = control
         self._coming = bytearray()
         self.server.watch(control.fileno(), self._listen)
 
     def _listen(self, _: int) -> None:
-        came = self._control.recv(READ)
+        try:
+            came = self._control.recv(READ)
+        except ConnectionResetError:  # the agent has died with something unread
+            came = b""
         if not came:
-            self.server.stop()
+            self._be_alone()
             return
         self._coming += came
         for message in frames(self._coming):
             if isinstance(message, Update):
                 self._take(message)
+            elif isinstance(message, End):
+                self.server.stop()
             elif isinstance(message, Count):
-                self._control.sendall(frame(self.server.snapshot()))
+                self._control.sendall(frame(self._snapshot()))
+
+    def _be_alone(self) -> None:
+        if not self._linger or not self.answers.is_complete:
+            self.server.stop()
+            return
+        self.server.unwatch(self._control.fileno())
+        orphan = Orphan(self._pairs[0].udp, self._linger)
+
+        def look() -> None:
+            if orphan.is_done():
+                self.server.stop()
+
+        self.server.each_second = look
+
+    def _snapshot(self) -> Snapshot:
+        seen = self.server.snapshot()
+        if not isinstance(self._resolver, Counting):
+            return seen
+        return seen._replace(others={(one.name, one.labels): one.value for one in self._resolver.samples()})
 
     def _take(self, update: Update) -> None:
         apply(update, self.answers)

@@ -17,7 +17,7 @@ from time import monotonic
 
 from service_proxy.dns.counting import NOTHING, Snapshot
 from service_proxy.dns.sockets import Pair
-from service_proxy.dns.updates import LENGTH, Count, Setup, Update, frame, frames
+from service_proxy.dns.updates import LENGTH, Count, End, Setup, Update, frame, frames
 
 TIMEOUT = 5.0  # seconds for a process to take what it is told, or to say its figures
 REST = 1.0  # seconds between two starts of one process
@@ -89,6 +89,7 @@ class Worker:
 
     def end(self) -> None:
         """End it."""
+        self.tell(frame(End()))
         self._control.close()
         try:
             self._process.wait(TIMEOUT)
@@ -109,7 +110,9 @@ class Worker:
                 str(theirs.fileno()),
                 *names,
             ]
-            self._process = subprocess.Popen(command, pass_fds=descriptors, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command, pass_fds=descriptors, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
         self.tell(frame(self._setup))
 
 

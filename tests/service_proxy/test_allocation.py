@@ -13,12 +13,12 @@ import pytest
 from cluster_store.directory import DirectoryStore
 from cluster_store.store import Item, Snapshot, StoreUnavailable
 from service_proxy.allocation import KEPT, Allocation
-from service_proxy.allotment import Ranges
 from service_proxy.claims import Ledger, StoreLedger
 from service_proxy.claims_file import FileLedger
 from service_proxy.conditions import Conditions
 from service_proxy.model import Service, ServiceName, ServicePort, ServiceType
 from service_proxy.number_range import NumberRange, address_band, port_band
+from service_proxy.ranges import Ranges
 
 PORT = ServicePort("", "tcp", 80)
 RANGES = Ranges(("10.96.0.0/24", "fd00:96::/112"))
@@ -142,9 +142,9 @@ def test_what_is_asked_for_is_given_if_it_is_free(node: Node) -> None:
     said = node.troubles()
     assert (
         said["default/b"]
-        == "clusterIP 10.96.0.20 is taken by default/a; nodePort 30001 is taken by default/a"
+        == "ClusterIP 10.96.0.20 is taken by default/a; nodePort 30001 is taken by default/a"
     )
-    assert "in no range" in str(said["default/c"])
+    assert "is in none of 10.96.0.0/24" in str(said["default/c"])
 
 
 def test_who_asks_comes_before_who_takes_anything(tmp_path: Path) -> None:
@@ -182,6 +182,54 @@ def test_load_balancers_get_node_ports_unless_they_do_not_want_any_and_health_po
     assert node.fill(plain)[0] == one
 
 
+POOLS = Ranges(("10.96.0.0/24",), pools=("192.0.2.0/30", "2001:db8::/126"))
+
+
+def balancer(name: str, *asked: str, **members: object) -> Service:
+    """Return a service of type LoadBalancer."""
+    wanted = tuple(packed(one) for one in asked)
+    given = {"type": ServiceType.LOAD_BALANCER, "wanted_load_balancer_ips": wanted, **members}
+    return named(name, **given)
+
+
+def vips(service: Service) -> list[str]:
+    """Return a service's addresses of the load balancer."""
+    return [str(ipaddress.ip_address(one)) for one in service.load_balancer_ips]
+
+
+def test_load_balancers_get_addresses_of_the_pools_until_there_are_no_more(tmp_path: Path) -> None:
+    services = [balancer(f"s{i}") for i in range(5)]
+    node = Node(tmp_path, POOLS)
+    filled = node.fill(*services)
+    assert {text for one in filled for text in vips(one)} == {f"192.0.2.{i}" for i in range(4)}
+    (said,) = node.troubles().values()
+    assert said == "no load balancer's address: every IPv4 address of 192.0.2.0/30, 2001:db8::/126 is given"
+    assert Node(tmp_path, POOLS).fill(*services) == filled
+
+
+def test_a_load_balancers_address_may_be_asked_for_in_both_families(tmp_path: Path) -> None:
+    node = Node(tmp_path, POOLS)
+    both, lost, outside = node.fill(
+        balancer("both", "192.0.2.2", "2001:db8::1"),
+        balancer("lost", "192.0.2.2"),
+        balancer("o", "192.0.2.9"),
+    )
+    assert vips(both) == ["192.0.2.2", "2001:db8::1"] and vips(lost) == vips(outside) == []
+    assert node.troubles()["default/lost"] == "load balancer's address 192.0.2.2 is taken by default/both"
+    assert "is in none of 192.0.2.0/30" in str(node.troubles()["default/o"])
+
+
+def test_load_balancers_of_others_and_given_addresses_are_left_alone(tmp_path: Path) -> None:
+    ranges = Ranges((), pools=POOLS.pools, is_all=False)
+    node = Node(tmp_path, ranges)
+    other = balancer("other", load_balancer_class="example.com/cloud")
+    given = balancer("given", load_balancer_ips=(packed("198.51.100.1"),))
+    plain = named("plain")
+    assert node.fill(other, given, plain) == [other, given, plain]
+    (ours,) = node.fill(balancer("ours", load_balancer_class="podwire.io/l2"))
+    assert len(vips(ours)) == 1 and ours.cluster_ips == () and ours.ports[0].node_port == 0
+
+
 def test_headless_and_external_names_get_nothing(node: Node) -> None:
     given = (named("a", is_headless=True), named("b", type=ServiceType.EXTERNAL_NAME))
     assert tuple(node.fill(*given)) == given
@@ -217,6 +265,20 @@ def test_what_is_no_longer_needed_is_given_back(node: Node) -> None:
     assert len(node.store.list("").items) == 3
     assert node.allocation.collect({was.name}) == 1
     assert [one.key.split("/")[3] for one in node.store.list("").items] == ["ip", "of"]
+
+
+def test_what_services_had_that_went_while_nobody_looked_is_given_back_in_time(tmp_path: Path) -> None:
+    Node(tmp_path).fill(named("went"), named("stays"))
+    node = Node(tmp_path)
+    for _ in range(3):
+        node.fill(named("stays"))
+        assert len(node.store.list("").items) == 4
+        node.now += KEPT / 2
+    for _ in range(2):
+        node.now += KEPT
+        node.fill(named("stays"))
+    assert {item.value for item in node.store.list("").items if "went" in item.value} == set()
+    assert len(node.store.list("").items) == 2
 
 
 def test_an_outage_delays_what_is_new_and_nothing_else(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,8 +91,13 @@ def test_three_that_want_the_same_have_it_one_after_the_other() -> None:
     assert decisions.decide_all()[names[2]].conditions == ()
 
 
-def slots_of(found: Wanted) -> list[Entry]:
-    return sorted(entry for entry in found.entries if entry.name == "endpoints4")
+def test_a_look_at_everything_forgets_who_has_gone() -> None:
+    catalogue, decisions = world(service(API), service(ZOO))
+    decisions.decide_all()
+    remove(catalogue, API)
+    assert decisions.names() == {API, ZOO}
+    assert decisions.decide_all()[ZOO].conditions == ()
+    assert decisions.names() == {ZOO}
 
 
 def test_one_endpoint_changed_is_one_entry_changed() -> None:

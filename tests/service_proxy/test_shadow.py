@@ -15,7 +15,7 @@ def test_what_was_put_in_comes_out() -> None:
     shadow = Shadow()
     wanted = [cluster_ip(VIP), FRONT.leads(Pick(2).verdict), *FRONT.slots([(POD, 80), (POD, 81)])]
     difference = shadow.replace(WEB, wanted)
-    assert set(difference.added) == set(wanted) == set(shadow.entries(WEB)) == shadow.all()
+    assert set(difference.added) == set(wanted) == set(shadow.entries(WEB)) == set(shadow.iterate())
     assert difference.removed == [] and not shadow.replace(WEB, wanted)
 
 

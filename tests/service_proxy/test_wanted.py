@@ -296,3 +296,21 @@ def test_who_goes_on_serving_is_told() -> None:
     assert decide(service(), FAR, endpoint(B, "terminating")).serving == {(ip(A), 8080), (ip(B), 8080)}
     assert decide(service(), GONE).serving == frozenset()
     assert service().name == WEB
+
+
+def test_a_million_endpoints_are_as_many_as_there_are_slots_and_one_condition() -> None:
+    many = tuple(Endpoint((0x0A000000 + i).to_bytes(4, "big")) for i in range(100_000)) * 10
+    found = decide(service(), *many)
+    assert sum(entry.name == "endpoints4" for entry in found.entries) == 65536
+    assert f"{CLUSTER}goto pick_65536 }}" in leading(found)
+    assert found.conditions == ("default/web: port 80: no more than 65536 endpoints are used",)
+
+
+def test_a_service_of_too_many_ports_and_endpoints_is_one_condition() -> None:
+    ports = tuple(ServicePort(str(i), "tcp", i) for i in range(1, 1001))
+    many = [Endpoint((0x0A000000 + i).to_bytes(4, "big")) for i in range(2000)]
+    found = decide(service(ports=ports), *many)
+    assert found.entries == ()
+    assert found.conditions == (
+        "default/web: not served: 2000000 entries may be needed, 1048576 are one service's limit",
+    )

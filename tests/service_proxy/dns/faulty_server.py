@@ -52,20 +52,21 @@ class FaultyServer:
     ports: list[int] = field(default_factory=list)  # that UDP questions came from
     late: float = 0.0  # seconds until an answer by UDP
 
-    def run(self, udp: socket.socket, tcp: socket.socket) -> None:
+    def run(self, udp: socket.socket, tcp: socket.socket) -> list[threading.Thread]:
         """Serve until the sockets are shut."""
         threads = [
-            threading.Thread(target=one, daemon=True)
-            for one in (lambda: self._udp(udp), lambda: self._tcp(tcp))
+            threading.Thread(target=self._udp, args=(udp,), daemon=True),
+            threading.Thread(target=self._tcp, args=(tcp,), daemon=True),
         ]
         for thread in threads:
             thread.start()
+        return threads
 
     def _udp(self, udp: socket.socket) -> None:
         with suppress(OSError):
             while True:
                 data, client = udp.recvfrom(65535)
-                if not data:
+                if not client:  # shut
                     return
                 threading.Thread(target=self._reply, args=(udp, data, client), daemon=True).start()
 
@@ -109,10 +110,12 @@ def serving(address: str, answer: Answering, port: int = 53) -> Iterator[FaultyS
         tcp.bind((address, port))
         tcp.listen(64)
         server = FaultyServer(address, port, answer)
-        server.run(udp, tcp)
+        threads = server.run(udp, tcp)
         try:
             yield server
         finally:
             for one in (udp, tcp):
                 with suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join(5)

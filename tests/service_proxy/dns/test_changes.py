@@ -8,15 +8,20 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from linuxnet.netns import inside
 from service_proxy.catalogue import Changed, Kind
+from service_proxy.dns import orphan
+from service_proxy.dns.forward_settings import Server
 from service_proxy.dns.metrics import DnsCollector
-from service_proxy.dns.node_dns import DnsOptions
+from service_proxy.dns.node_dns import DnsOptions, NodeDns
+from service_proxy.dns.outside import OutsideOptions, open_outside
 from service_proxy.dns.zone import PodNames, ZoneOptions
 from service_proxy.model import Namespace, Node, Pod, Service, ServiceName, SliceName
 from tests.service_proxy.dns.world import (
@@ -171,6 +176,48 @@ def test_processes_end_with_an_agent_that_is_killed(host: None) -> None:
         assert time.monotonic() < deadline
 
 
+LINGERING = """
+import sys
+from service_proxy.catalogue import Catalogue
+from service_proxy.dns.node_dns import DnsOptions, NodeDns
+from tests.service_proxy.dns.world import ASKED, cluster, list_all
+catalogue = Catalogue("", ASKED)
+dns = NodeDns(catalogue, DnsOptions(linger=float(sys.argv[1])))
+dns.start()
+list_all(catalogue, *cluster())
+print(*(one.pid for one in dns.workers), flush=True)
+input()
+"""
+
+
+@pytest.mark.campaign
+def test_a_process_may_outlive_its_agent_until_another_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with world(DnsOptions(packed("127.0.0.2"))) as server:  # for its namespace
+        command = [sys.executable, "-c", LINGERING, "60"]
+        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+        with inside(server.netns):
+            agent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert agent.stdout is not None
+        (pid,) = (int(one) for one in agent.stdout.readline().split())
+        wanted = [f"web.{SVC} A 10.96.0.10"]
+        server.wait_for(wanted, f"web.{SVC}", "A")
+        agent.kill()
+        agent.communicate()
+        for _ in range(20):
+            assert server.dig(f"web.{SVC}", "A").answer == wanted
+        with inside(server.netns):
+            successor = NodeDns(server.catalogue, DnsOptions())
+        try:
+            successor.start()
+            deadline = time.monotonic() + orphan.HANDOVER + DEADLINE
+            while is_running(pid):
+                assert server.dig(f"web.{SVC}", "A").answer == wanted
+                assert time.monotonic() < deadline
+            assert server.dig(f"web.{SVC}", "A").answer == wanted
+        finally:
+            successor.close()
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -204,3 +251,16 @@ def test_figures_are_coredns(processes: int) -> None:
     assert samples[responses, *sorted((*server_labels, "NXDOMAIN", "kubernetes", "cluster.local."))] == 1
     count = samples["coredns_dns_request_duration_seconds_count", *sorted((*server_labels, "cluster.local."))]
     assert count >= sum(before.types.values()) + 7
+
+
+def test_figures_of_names_of_others_are_coredns_too() -> None:
+    closed = OutsideOptions(servers=(Server(V4, 5399),), has_autopath=True)
+    with world(DnsOptions(packed(V4), processes=2, open_resolver=partial(open_outside, closed))) as server:
+        server.wait_for([f"web.{SVC} A 10.96.0.10"], f"web.{SVC}", "A")
+        assert server.dig("www.example.com", "A").status == "SERVFAIL"
+        registry = CollectorRegistry()
+        registry.register(DnsCollector(server.dns.count, "cluster.local"))
+        text = generate_latest(registry).decode()
+    assert 'coredns_forward_requests_total{to="127.0.0.1:5399"}' in text
+    assert "podwire_dns_forward_failures_total 1.0" in text
+    assert "# TYPE coredns_cache_entries gauge" in text

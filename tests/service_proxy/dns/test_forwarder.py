@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import random
+import resource
 import socket
 import subprocess
 import time
@@ -95,13 +96,13 @@ def test_no_upstream_at_all_is_servfail() -> None:
         assert ask(forwarder, "example.com").rcode() == dns.rcode.SERVFAIL
 
 
-def test_a_server_that_cannot_is_followed_by_one_that_can() -> None:
-    for code in (dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.FORMERR, dns.rcode.NOTIMP):
-        bad = lambda query, is_tcp, code=code: records(query, code=code).to_wire()  # noqa: E731
-        with serving(FIRST, bad), serving(SECOND, good), forwarding(
-            FIRST, SECOND, policy=Policy.SEQUENTIAL
-        ) as forwarder:  # fmt: skip
-            assert data_of(ask(forwarder, "example.com")) == ["192.0.2.1"]
+@pytest.mark.parametrize("code", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.FORMERR, dns.rcode.NOTIMP])
+def test_a_server_that_cannot_is_followed_by_one_that_can(code: dns.rcode.Rcode) -> None:
+    bad = lambda query, is_tcp: records(query, code=code).to_wire()  # noqa: E731
+    with serving(FIRST, bad), serving(SECOND, good), forwarding(
+        FIRST, SECOND, policy=Policy.SEQUENTIAL
+    ) as forwarder:  # fmt: skip
+        assert data_of(ask(forwarder, "example.com")) == ["192.0.2.1"]
 
 
 def test_refused_everywhere_is_refused() -> None:
@@ -353,6 +354,26 @@ def test_hostile_answers_never_stop_the_loop() -> None:
         for one in asked:
             assert len(one.get(timeout=5)) <= 512
         assert forwarder.is_alive
+
+
+@pytest.mark.parametrize("scope", ["99999999999999999999", "9" * 5000, "no-such", "a\0b", "x" * 300, "-1"])
+def test_a_server_on_an_interface_that_cannot_be_is_one_that_does_not_answer(scope: str) -> None:
+    with serving(SECOND, good), forwarding(f"fe80::1%{scope}", SECOND, policy=Policy.SEQUENTIAL) as forwarder:
+        assert data_of(ask(forwarder, "example.com")) == ["192.0.2.1"]
+
+
+def test_without_descriptors_nobody_is_blamed_and_then_it_goes_on() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving(FIRST, good), forwarding(FIRST) as forwarder:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            answers = _ask_number(forwarder, 1, CLIENT)
+            wire = answers.get(timeout=5)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert dns.message.from_wire(wire).rcode() == dns.rcode.SERVFAIL
+        assert forwarder.figures.upstream(f"{FIRST}:53").failures == 0
+        assert data_of(ask(forwarder, "n2.example")) == ["192.0.2.1"]
 
 
 def test_hostile_queries_are_answered_or_asked_for_but_never_raise() -> None:

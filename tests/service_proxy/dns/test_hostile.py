@@ -6,6 +6,8 @@ import random
 import socket
 import time
 
+import pytest
+
 from linuxnet.netns import inside
 from service_proxy.catalogue import Kind
 from service_proxy.dns.answers import Answers
@@ -174,3 +176,14 @@ def test_a_million_endpoints_of_one_service_harm_nobody() -> None:
             assert time.monotonic() < deadline
         assert server.dig("huge.default.svc.cluster.local", "SRV", "+tcp").status == "NOERROR"
         assert server.dig("web.default.svc.cluster.local", "A").status == "NOERROR"
+
+
+def test_a_service_that_dns_cannot_say_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with world() as server:
+        server.change(Kind.SERVICE, Service(ServiceName("default", "x" * 1_000_000)))
+        server.change(Kind.SERVICE, Service(ServiceName("default", "web-2"), cluster_ips=packed("10.96.7.7")))
+        server.wait_for(
+            ["web-2.default.svc.cluster.local. A 10.96.7.7"], "web-2.default.svc.cluster.local", "A"
+        )
+    lines = [one.getMessage() for one in caplog.records if "xxx" in one.getMessage()]
+    assert len(lines) == 1 and len(lines[0]) < 250

@@ -12,13 +12,18 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import dns.message
 import pytest
 
+from service_proxy.dns.answers import Answers
+from service_proxy.dns.counting import Tally
 from service_proxy.dns.forward_settings import ForwardSettings, Server
 from service_proxy.dns.forwarder import Forwarder
+from service_proxy.dns.later import Later
 from service_proxy.dns.outside import OutsideOptions, open_outside
 from service_proxy.dns.zone import Zone
-from tests.service_proxy.dns.asking import ask, data_of
+from tests.service_proxy.dns.asking import ask, data_of, forwarding
+from tests.service_proxy.dns.faulty_server import records, serving
 
 UPSTREAM = "127.0.0.11"
 pytestmark = pytest.mark.usefixtures("host")
@@ -89,3 +94,20 @@ def test_what_it_counts_has_corednss_names() -> None:
     assert samples["podwire_dns_upstream_failures_total", where] == 3
     assert samples["coredns_proxy_request_duration_seconds_count", where] == 0
     assert samples["coredns_forward_max_concurrent_rejects_total", None] == 0
+
+
+def test_what_is_kept_is_answered_by_the_server_itself_and_counted_as_others() -> None:
+    answers = Answers(Zone(), 1)
+    answers.is_complete = True
+    good = lambda query, is_tcp: records(query, "192.0.2.1").to_wire()  # noqa: E731
+    with serving(UPSTREAM, good), forwarding(UPSTREAM) as forwarder:
+        Later(answers, forwarder)
+        ask(forwarder, "www.test")
+        tally = Tally("udp", "1")
+        query = dns.message.make_query("wWw.test", "A")
+        kept = answers.answer(query.to_wire(), tally)
+        assert kept is not None and data_of(dns.message.from_wire(kept)) == ["192.0.2.1"]
+        assert (tally.foreign_types[1], tally.foreign_codes[0]) == (1, 1) and not any(tally.types)
+        inside = dns.message.make_query("www.default.svc.cluster.local", "A").to_wire()
+        denied = answers.answer(inside, tally)
+        assert denied is not None and dns.message.from_wire(denied).rcode() == 3
