@@ -22,7 +22,7 @@ from service_proxy.model import ServiceName
 from service_proxy.shadow import Difference, Shadow
 from service_proxy.stale import Stale, fronts_of, of_fronts, stale
 
-AT_ONCE = 20_000  # entries of one transaction where all are new; what it takes is given back before the next
+AT_ONCE = 4_000  # entries of one transaction where all are new; what it takes is given back before the next
 
 
 class Programmer:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from linuxnet.service_entries import Entry
 from service_proxy.model import ServiceName
 
+SHARED = frozenset({"hairpin4", "hairpin6"})  # what several services may want: it speaks of no front end
+
 
 class _Row(NamedTuple):
     """Entries of one set or map whose keys and data are of one size."""
@@ -54,14 +56,17 @@ class Shadow:
 
     def replace(self, service: ServiceName | None, wanted: Iterable[Entry]) -> Difference:
         """Give a service other entries; return what that adds to the kernel and takes from it."""
-        new = set(wanted)
-        old = set(_unpacked(self._rows.get(service, ())))
+        new = dict.fromkeys(wanted)
+        rows = self._rows.get(service)
         if new:
             self._rows[service] = _packed(new)
-        else:
-            self._rows.pop(service, None)
-        added = [one for one in new - old if not is_shared(one) or self._count(one, 1) == 1]
-        removed = [one for one in old - new if not is_shared(one) or self._count(one, -1) == 0]
+        elif rows:
+            del self._rows[service]
+        if not rows:
+            return Difference(self._begun(new), [])
+        old = dict.fromkeys(_unpacked(rows))
+        added = self._begun([one for one in new if one not in old])
+        removed = [one for one in old if one not in new and self._has_ended(one)]
         return Difference(added, removed)
 
     def iterate(self) -> Iterator[Entry]:
@@ -74,6 +79,13 @@ class Shadow:
         self._rows.clear()
         self._owners.clear()
 
+    def _begun(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return those that nobody had before."""
+        return [one for one in entries if one.name not in SHARED or self._count(one, 1) == 1]
+
+    def _has_ended(self, entry: Entry) -> bool:
+        return entry.name not in SHARED or self._count(entry, -1) == 0
+
     def _count(self, entry: Entry, by: int) -> int:
         self._owners[entry] += by
         left = self._owners[entry]
@@ -82,12 +94,7 @@ class Shadow:
         return left
 
 
-def is_shared(entry: Entry) -> bool:
-    """Tell whether several services may want the same element: none speaks of a front end."""
-    return entry.name.startswith("hairpin")
-
-
-def _packed(entries: set[Entry]) -> tuple[_Row, ...]:
+def _packed(entries: Iterable[Entry]) -> tuple[_Row, ...]:
     groups: dict[tuple[str, int, int], list[bytes]] = {}
     for name, key, data in entries:
         groups.setdefault((name, len(key), len(data)), []).append(key + data)
