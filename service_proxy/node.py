@@ -30,12 +30,13 @@ from service_proxy.model import Address, ServiceName
 from service_proxy.opening import open_balancing
 from service_proxy.ports import Ports
 from service_proxy.programmer import Programmer
-from service_proxy.schedule import Schedule
+from service_proxy.schedule import WAIT, Schedule
 from service_proxy.settings import ProxySettings
 from service_proxy.sources.source import Source
 
 REFUSED = "NotProgrammed"
 RETRY_EVERY = 10.0  # seconds; a port that was taken may be free
+SWEEP_EVERY = 300.0  # seconds, at least; chains that nothing leads to cost a line of `nft list` each
 MUCH = 10_000  # entries; what it took to decide them is given back
 
 log = logging.getLogger("podwire.services")
@@ -74,6 +75,7 @@ class ServiceNode:
         self._dirty: set[ServiceName] = set()
         self._since: float | None = None  # when the first change came that is not in the kernel yet
         self._retry_at = 0.0
+        self._sweep_at = time.monotonic() + SWEEP_EVERY
         self._is_stopped = False
 
     @property
@@ -117,13 +119,19 @@ class ServiceNode:
             for one in (self.source, self._bell, *((self.programmer.watch,) if self.programmer else ())):
                 selector.register(one, selectors.EVENT_READ)
             while not self._is_stopped:
-                selector.select(self._schedule.wait(time.monotonic(), is_dirty=bool(self._dirty)))
+                selector.select(self._patience())
                 self._bell.hush()
                 with self.lock:
                     self._take(self.source.next(0.0))
                     if self.programmer is not None and self.catalogue.is_complete:
                         self._program(self.programmer)
                     self.changed.notify_all()
+
+    def _patience(self) -> float:
+        """Return how long to wait for what may come; what is due cannot be done before all is known."""
+        if self.programmer is None or not self.catalogue.is_complete:
+            return WAIT
+        return self._schedule.wait(time.monotonic(), is_dirty=bool(self._dirty))
 
     def _take(self, events: list[Event]) -> None:
         now = time.monotonic()
@@ -175,6 +183,9 @@ class ServiceNode:
             differing = programmer.reconcile(there, self.decider.node_entries(), wanted)
         self.figures.syncs["full"].add(time.monotonic() - started)
         self._schedule.compared(time.monotonic())
+        if not is_first and started >= self._sweep_at:
+            self._sweep_at = started + SWEEP_EVERY
+            programmer.table.sweep()
         if is_first or differing:
             log.info("compared with the kernel: %d entries were not as they should be", differing)
         if len(there) + differing > MUCH:

@@ -136,7 +136,7 @@ class ProxySettings(SourceSettings):
     healthz: Listen = ""
     metrics: Listen = ""
     state: str = "/var/lib/podwire/services"
-    resync_interval: Seconds = 60.0
+    resync_interval: Seconds = 600.0
     conntrack: ConntrackSettings = ConntrackSettings()
 
     @property

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from threading import Event, Thread
 
-from cluster_store.store import StoreRefused
+from cluster_store.store import StoreRefused, StoreUnavailable
 from cni_spec.errors import INVALID_CONFIG, NOT_AVAILABLE, CniError
 from cni_spec.json_input import decode_object
 from cni_spec.versions import LATEST_VERSION
@@ -125,7 +125,7 @@ class Services:
                 if self._dns_settings.enabled:
                     naming.start()
                 self.node.run()
-            except (OSError, KernelError, MissingTool) as error:
+            except (OSError, KernelError, MissingTool, StoreRefused, StoreUnavailable) as error:
                 log.error("services could not be served and are begun again: %s", error)
                 self._stopped.wait(PAUSE)
             finally:

@@ -6,7 +6,16 @@ import compileall
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGES = ("cni_spec", "linuxnet", "cluster_store", "ipam", "overlay", "cni_plugins", "podwire")
+PACKAGES = (
+    "cni_spec",
+    "linuxnet",
+    "cluster_store",
+    "ipam",
+    "overlay",
+    "service_proxy",
+    "cni_plugins",
+    "podwire",
+)
 
 
 def compile_packages() -> None:

@@ -1,4 +1,4 @@
-"""The agent's units for systemd."""
+"""The units for systemd: the agent, and proxy and DNS by themselves."""
 
 from __future__ import annotations
 

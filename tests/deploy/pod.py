@@ -10,15 +10,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from podwire.demo.world import World
 from tests.deploy.kustomize import Json
+from tests.deploy.own_code import mount_own_code
 
 BUNDLES, IMAGE, VOLUMES = "/run/bundles", "/run/image", "/run/volumes"
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"  # where kubelet mounts it
-REPOSITORY = Path(__file__).parents[2]
 PATH = "/opt/podwire/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # as in Containerfile
 PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared", "None": "rprivate"}
 MAKE_IMAGE = f"""
@@ -26,12 +25,7 @@ set -e
 mkdir -p {IMAGE}/upper {IMAGE}/work {IMAGE}/root
 mount -t overlay overlay -o lowerdir=/,upperdir={IMAGE}/upper,workdir={IMAGE}/work {IMAGE}/root
 ln -sfn "$1" {IMAGE}/root/opt/podwire
-for map in "$2"/*/__init__.py; do  # the code is this folder's, wherever the environment would find it
-    package=$(basename "$(dirname "$map")")
-    mount --bind "$2/$package" "{IMAGE}/root$3/$package"
-done
 """
-INSTALLED = "import podwire; print(podwire.__path__[0])"
 
 
 class PodOnNode:
@@ -41,9 +35,8 @@ class PodOnNode:
         self, world: World, spec: Json, maps: Mapping[str, Mapping[str, str]], variables: Mapping[str, str]
     ) -> None:
         self.world, self._spec, self._maps, self._variables = world, spec, maps, variables
-        installed = subprocess.run([sys.executable, "-I", "-c", INSTALLED], capture_output=True, text=True, check=True)  # fmt: skip # noqa: E501
-        place = str(Path(installed.stdout.strip()).parent)
-        world.run(["sh", "-c", MAKE_IMAGE, "sh", sys.prefix, str(REPOSITORY), place])
+        world.run(["sh", "-c", MAKE_IMAGE, "sh", sys.prefix])
+        mount_own_code(world, f"{IMAGE}/root")
         self._defaults = self._read_defaults()
 
     def run(self, container: Json) -> subprocess.CompletedProcess[bytes]:

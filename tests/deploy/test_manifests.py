@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import kubernetes_validate
@@ -15,6 +16,7 @@ from cni_plugins.registry import PLUGIN_TYPES
 from cni_spec.network_list import parse_network_list
 from overlay.net_conf import parse_net_conf
 from podwire.agent.settings import Settings, read_settings
+from service_proxy.settings import split_listen
 from tests.deploy.kustomize import FOLDER, Json, expand, identity
 
 OVERLAYS = [path.parent for path in sorted(FOLDER.glob("*/kustomization.yaml")) if path.parent.name != "base"]
@@ -39,7 +41,7 @@ def containers(pod: Json) -> Iterator[Json]:
 
 
 def test_every_folder_is_an_overlay_and_every_file_is_used() -> None:
-    assert [one.name for one in OVERLAYS] == ["network"]
+    assert [one.name for one in OVERLAYS] == ["all", "network", "network-and-proxy"]
     for kustomization in FOLDER.glob("*/kustomization.yaml"):
         body = yaml.safe_load(kustomization.read_text())
         named = {*body["resources"], *(one["path"] for one in body.get("patches", []))}
@@ -144,5 +146,24 @@ def test_the_configuration_is_one_that_we_accept(overlay: Path, tmp_path: Path) 
 @each_overlay
 def test_sections_are_those_that_the_overlay_is_named_for(overlay: Path) -> None:
     sections = tomllib.loads(one_of(expand(overlay), "ConfigMap")["data"]["agent.toml"])
-    wanted: set[str] = {"network": set()}[overlay.name]
+    wanted = {"network": set(), "network-and-proxy": {"proxy"}, "all": {"proxy", "dns"}}[overlay.name]
     assert sections.keys() == {"overlay", "metrics"} | wanted
+
+
+@pytest.mark.parametrize("name", ["network-and-proxy", "all"])
+def test_probes_ask_where_the_proxy_answers(name: str) -> None:
+    objects = expand(FOLDER / name)
+    sections = tomllib.loads(one_of(objects, "ConfigMap")["data"]["agent.toml"])
+    _, port = split_listen(sections["proxy"]["healthz"])
+    (agent,) = pod_of(objects)["containers"]
+    assert agent["livenessProbe"]["httpGet"] == {"path": "/livez", "port": port}
+    assert agent["readinessProbe"]["httpGet"] == {"path": "/healthz", "port": port}
+    assert "exec" not in agent["livenessProbe"]
+
+
+def test_the_dns_address_is_the_tenth_of_the_services() -> None:
+    objects = expand(FOLDER / "all")
+    sections = tomllib.loads(one_of(objects, "ConfigMap")["data"]["agent.toml"])
+    address = one_of(objects, "Service", "kube-dns")["spec"]["clusterIP"]
+    assert address == str(ip_network(sections["proxy"]["service_cidrs"][0])[10])
+    assert sections["dns"]["addresses"] == [address]

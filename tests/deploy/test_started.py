@@ -8,6 +8,7 @@ import re
 import ssl
 import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,15 +17,15 @@ import pytest
 
 from linuxnet.netns import inside
 from podwire.demo.world import World
-from tests.clients.harness import need
 from tests.deploy.kustomize import Json, expand
 from tests.deploy.pod import VOLUMES, PodOnNode
+from tests.deploy.service import NODE, SERVICE, SLICE, wait_name, wait_page
 from tests.deploy.test_manifests import OVERLAYS, one_of, pod_of
 from tests.kube_api.server import ApiServer, running_api
 
 pytestmark = pytest.mark.clients
 
-NODE, OUTSIDE, API = "192.0.2.1", "192.0.2.2", "127.0.0.1"
+API = "127.0.0.1"
 SUBNET = "10.244.1.0/24"
 START_WITHIN = 60.0  # seconds, on a machine busy with other tests
 TOKEN = "a-token-of-the-account"
@@ -44,16 +45,6 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = ["-keyout", "api.key", "-out", "api.pem"]
     subprocess.run(["openssl", "req", "-x509", *key, *names, *files], cwd=folder, check=True, capture_output=True)  # fmt: skip # noqa: E501
     return folder
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    """Give a machine with a cable and a default route, so that there is an uplink."""
-    need("runc", "busybox", "openssl")
-    with World() as opened:
-        opened.add_neighbour("outside", OUTSIDE.rpartition(".")[0])
-        opened.run(["ip", "route", "add", "default", "via", OUTSIDE])
-        yield opened
 
 
 @pytest.fixture
@@ -113,6 +104,15 @@ def test_a_node_with_this_pod_is_one_of_the_network(overlay: Path, world: World,
     annotations = api.objects.get("node1")["metadata"]["annotations"]
     assert annotations["flannel.alpha.coreos.com/public-ip"] == NODE
     attach_and_detach(world, json.loads(conflist.read_text()))
+    sections = tomllib.loads(one_of(deployed.objects, "ConfigMap")["data"]["agent.toml"])
+    if "proxy" in sections:
+        api.of["services"].create(SERVICE)
+        api.of["endpointslices"].create(SLICE)
+        wait_page(world)
+    if "dns" in sections:
+        wait_name(world, sections["dns"]["addresses"][0])
+    told = world.run(["busybox", "wget", "-q", "-O", "-", f"http://{sections['metrics']['listen']}/metrics"])
+    assert ("kubeproxy_" in told) == ("proxy" in sections) and ("coredns_" in told) == ("dns" in sections)
     assert_allowed(deployed.objects, api)
 
     pod.terminate(agent)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from service_proxy.catalogue import Kind
+from service_proxy.node import ServiceNode
+from service_proxy.settings import ProxySettings
+from service_proxy.sources.source import Source
 from tests.service_proxy.world import (
+    WITHIN,
     Folder,
     elements,
     make_node,
@@ -22,6 +29,7 @@ from tests.service_proxy.world import (
 )
 
 WEB = service("web", "10.96.0.5")
+UDP_PORT = {"port": 80, "targetPort": 8080, "protocol": "UDP"}
 ONE, TWO = pod("web-1", "10.244.0.5", app="web"), pod("web-2", "10.244.1.5", app="web")
 
 
@@ -67,6 +75,69 @@ def test_a_restart_adopts_what_is_there_and_touches_no_connection(host: None, fo
         served.close()
 
 
+def udp_servers(*addresses: str) -> dict[str, socket.socket]:
+    """Return sockets at addresses of this very host."""
+    subprocess.run(["ip", "route", "add", "10.96.0.0/16", "dev", "lo"], check=True)
+    found = {}
+    for address in addresses:
+        subprocess.run(["ip", "addr", "add", f"{address}/32", "dev", "lo"], check=True)
+        found[address] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        found[address].bind((address, 8080))
+        found[address].setblocking(False)
+    return found
+
+
+def heard_by(servers: dict[str, socket.socket]) -> str:
+    """Return who was sent a datagram; "" if nobody."""
+    for address, server in servers.items():
+        with suppress(BlockingIOError):
+            server.recv(100)
+            return address
+    return ""
+
+
+def test_a_udp_client_with_one_port_follows_within_a_second(host: None, folder: Folder) -> None:
+    udp = service("web", "10.96.0.5", ports=[UDP_PORT])
+    pods = {"10.244.0.5": ONE, "10.244.1.5": TWO}
+    servers = udp_servers(*pods)
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.bind(("127.0.0.1", 4000))
+    folder.put(udp, TWO)
+    with running(make_node(folder.path, pods=())):
+        client.sendto(b"x", ("10.96.0.5", 80))
+        first = heard_by(servers)
+        folder.delete(pods[first])
+
+        def has_followed() -> bool:
+            client.sendto(b"x", ("10.96.0.5", 80))
+            return heard_by(servers) not in (first, "")
+
+        assert wait_for(has_followed) < 1.0
+    for one in (client, *servers.values()):
+        one.close()
+
+
+def test_clients_stay_with_an_endpoint_until_it_goes(host: None, folder: Folder) -> None:
+    udp = service("web", "10.96.0.5", ports=[UDP_PORT], sessionAffinity="ClientIP")
+    pods = {"10.244.0.5": ONE, "10.244.1.5": TWO}
+    servers = udp_servers(*pods)
+    folder.put(udp, TWO)
+
+    def ask() -> str:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendto(b"x", ("10.96.0.5", 80))
+        return heard_by(servers)
+
+    with running(make_node(folder.path, pods=())):
+        first = ask()
+        assert {ask() for _ in range(20)} == {first}
+        folder.delete(pods[first])
+        wait_for(lambda: f"{first} . 8080" not in elements("endpoints4"))
+        wait_for(lambda: ask() not in (first, ""))
+    for one in servers.values():
+        one.close()
+
+
 def test_what_changed_while_nobody_served_is_made_so_at_the_start(host: None, folder: Folder) -> None:
     with running(make_node(folder.path)):
         pass
@@ -110,6 +181,21 @@ def test_a_refused_transaction_is_found_out_and_recovered_from(host: None, folde
         wait_until(node, lambda: node.figures.failures > 0)
         wait_until(node, lambda: node.conditions.as_json() == [] and "10.96.0.5" in table())
         assert "10.244.0.5" not in table()
+
+
+@pytest.mark.parametrize("programs", [True, False])
+def test_a_loop_that_has_nothing_to_do_rests(host: None, tmp_path: Path, programs: bool) -> None:
+    nothing = Source("nothing", frozenset(Kind), [])  # it never lists anything
+    node = ServiceNode(ProxySettings(node="one"), lambda conditions: nothing, programs=programs)
+    thread = Thread(target=node.run)
+    thread.start()
+    turns = 0
+    with node.changed:
+        while node.changed.wait(0.5) and turns < 100:
+            turns += 1
+    node.stop()
+    thread.join(WITHIN)
+    assert turns < 10 and table() == ""
 
 
 def test_objects_that_cannot_be_used_harm_nobody_else(host: None, folder: Folder) -> None:
