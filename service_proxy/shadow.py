@@ -56,16 +56,16 @@ class Shadow:
 
     def replace(self, service: ServiceName | None, wanted: Iterable[Entry]) -> Difference:
         """Give a service other entries; return what that adds to the kernel and takes from it."""
-        new = dict.fromkeys(wanted)
-        rows = self._rows.get(service)
-        if new:
-            self._rows[service] = _packed(new)
-        elif rows:
+        before = self._rows.get(service, ())
+        now = _packed(dict.fromkeys(wanted))
+        if now:
+            self._rows[service] = now
+        elif before:
             del self._rows[service]
-        if not rows:
-            return Difference(self._begun(new), [])
-        old = dict.fromkeys(_unpacked(rows))
-        added = self._begun([one for one in new if one not in old])
+        # most of a service stays as it is, in the same order: such rows are not looked into
+        old = dict.fromkeys(_unpacked([row for row in before if row not in now]))
+        new = dict.fromkeys(_unpacked([row for row in now if row not in before]))
+        added = [one for one in new if one not in old and self._has_begun(one)]
         removed = [one for one in old if one not in new and self._has_ended(one)]
         return Difference(added, removed)
 
@@ -79,9 +79,8 @@ class Shadow:
         self._rows.clear()
         self._owners.clear()
 
-    def _begun(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Return those that nobody had before."""
-        return [one for one in entries if one.name not in SHARED or self._count(one, 1) == 1]
+    def _has_begun(self, entry: Entry) -> bool:
+        return entry.name not in SHARED or self._count(entry, 1) == 1
 
     def _has_ended(self, entry: Entry) -> bool:
         return entry.name not in SHARED or self._count(entry, -1) == 0
