@@ -62,11 +62,8 @@ class Shadow:
             self._rows[service] = now
         elif before:
             del self._rows[service]
-        # most of a service stays as it is, in the same order: such rows are not looked into
-        old = dict.fromkeys(_unpacked([row for row in before if row not in now]))
-        new = dict.fromkeys(_unpacked([row for row in now if row not in before]))
-        added = [one for one in new if one not in old and self._has_begun(one)]
-        removed = [one for one in old if one not in new and self._has_ended(one)]
+        added = [one for one in _beyond(now, before) if self._has_begun(one)]
+        removed = [one for one in _beyond(before, now) if self._has_ended(one)]
         return Difference(added, removed)
 
     def iterate(self) -> Iterator[Entry]:
@@ -103,7 +100,26 @@ def _packed(entries: Iterable[Entry]) -> tuple[_Row, ...]:
 
 
 def _unpacked(rows: Iterable[_Row]) -> Iterator[Entry]:
-    for name, key_size, data_size, packed in rows:
-        step = key_size + data_size
-        for i in range(0, len(packed), step):
-            yield Entry(name, packed[i : i + key_size], packed[i + key_size : i + step])
+    for row in rows:
+        name, key_size, _, _ = row
+        for piece in _pieces(row):
+            yield Entry(name, piece[:key_size], piece[key_size:])
+
+
+def _beyond(rows: Iterable[_Row], others: tuple[_Row, ...]) -> Iterator[Entry]:
+    """Yield the entries that others lack. Most rows are the same in both, and most of the rest of a row is."""
+    for row in rows:
+        if row in others:
+            continue
+        shape = row[:3]
+        had = frozenset([piece for other in others if other[:3] == shape for piece in _pieces(other)])
+        name, key_size, _, _ = row
+        for piece in _pieces(row):
+            if piece not in had:
+                yield Entry(name, piece[:key_size], piece[key_size:])
+
+
+def _pieces(row: _Row) -> list[bytes]:
+    _, key_size, data_size, packed = row
+    step = key_size + data_size
+    return [packed[i : i + step] for i in range(0, len(packed), step)]
