@@ -84,5 +84,3 @@ def _listed(kind: Kind, items: Iterable[dict[str, object]]) -> Listed:
         value = parse(kind, item)
         found[key_of(value)] = value
     return Listed(kind, found)
-
-

@@ -107,7 +107,7 @@ def _unpacked(rows: Iterable[_Row]) -> Iterator[Entry]:
 
 
 def _beyond(rows: Iterable[_Row], others: tuple[_Row, ...]) -> Iterator[Entry]:
-    """Yield the entries that others lack. Most rows are the same in both, and most of the rest of a row is."""
+    """Yield the entries that others lack; most rows are the same in both."""
     for row in rows:
         if row in others:
             continue
