@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from linuxnet.netlink_wire import (
@@ -80,6 +81,7 @@ def get_element(family: str, table: str, name: str, raw: Raw) -> bytes:
     return _element_body(family, table, name, Raw(raw.key, raw.end))
 
 
+@lru_cache(256)
 def set_body(family: str, table: str, name: str) -> bytes:
     """Return the body that asks for all elements of a set."""
     return NFGEN.pack(NFPROTO[family], 0, 0) + text(NFTA_TABLE, table) + text(NFTA_NAME, name)

@@ -3,6 +3,7 @@
 What is known:
 
 model            services, endpoints, nodes: the values everything here speaks of
+endpoints        of a slice, by columns: many in little memory
 objects          Kubernetes-shaped JSON -> these values, at the door; *_objects, object_members: each kind's
 catalogue        all of them as of now, and what an event touches
 sources/         where they come from: a folder, a store, an API server

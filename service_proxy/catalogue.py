@@ -85,6 +85,16 @@ class Catalogue:
         self.nodes: dict[str, Node] = {}
         self.service_cidrs: dict[str, ServiceCidr] = {}
         self.namespaces: dict[str, Namespace] = {}
+        known: dict[Kind, object] = {
+            Kind.SERVICE: self.services,
+            Kind.SLICE: self.slices,
+            Kind.POD: self.pods,
+            Kind.NODE: self.nodes,
+            Kind.SERVICE_CIDR: self.service_cidrs,
+            Kind.NAMESPACE: self.namespaces,
+        }
+        # a kind's keys and values are of one type each
+        self._known = cast(dict[Kind, dict[Key, Value]], known)
         self._missing = set(asked)
         self._slices_of: dict[ServiceName, tuple[EndpointSlice, ...]] = {}
         self._listeners: list[Listener] = []
@@ -114,7 +124,7 @@ class Catalogue:
 
     def take(self, event: Event) -> Touched:
         """Take an event in; return what it touches, after the listeners were told."""
-        known = self._known(event.kind)
+        known = self._known[event.kind]
         if isinstance(event, Listed):
             self._missing.discard(event.kind)
             changes = _differences(known, event.items)
@@ -125,17 +135,6 @@ class Catalogue:
             for listener in self._listeners:
                 listener(touched)
         return touched
-
-    def _known(self, kind: Kind) -> dict[Key, Value]:
-        known: dict[Kind, object] = {
-            Kind.SERVICE: self.services,
-            Kind.SLICE: self.slices,
-            Kind.POD: self.pods,
-            Kind.NODE: self.nodes,
-            Kind.SERVICE_CIDR: self.service_cidrs,
-            Kind.NAMESPACE: self.namespaces,
-        }
-        return cast(dict[Key, Value], known[kind])  # a kind's keys and values are of one type each
 
     def _touched(self, kind: Kind, changes: list[_Change]) -> Touched:
         """Return what changes of one kind touch."""

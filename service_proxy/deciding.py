@@ -15,7 +15,7 @@ from service_proxy.node_entries import facts_of, node_entries, rules_of
 from service_proxy.settings import ProxySettings
 from service_proxy.wanted import Wanted
 
-AT_ONCE = 500  # services decided about in one go: what that takes is given back before the next
+AT_ONCE = 100  # services that claim in one go: what that takes is given back before the next
 REFUSED, SERVICE = "Refused", "NotServed"
 
 Decided = Iterator[tuple[ServiceName, Wanted]]
@@ -35,6 +35,7 @@ class Decider:
         self._settings, self._catalogue, self._conditions, self._dns = settings, catalogue, conditions, dns
         self._decisions = Decisions(catalogue, self._context())
         self._aside: set[ServiceName] = set()
+        self._spoken_of: set[ServiceName] = set()  # there is a condition about them
 
     def look_at_node(self) -> None:
         """Take in what this node's object and the ranges of ClusterIPs say now."""
@@ -72,16 +73,22 @@ class Decider:
         self._decisions.adopt(entries)
 
     def decide_all(self) -> Decided:
-        """Yield what every service is to have; one may come twice, and then the last is true."""
-        names = list(self._catalogue.services)
+        """Yield what every service is to have, each once; nothing, for those that are no more."""
+        names = list(self._decisions.names())
         for i in range(0, len(names), AT_ONCE):
-            yield from self.decide(names[i : i + AT_ONCE])
+            self._decisions.claim(names[i : i + AT_ONCE])
+        yield from self._told(self._decisions.decide_claimed(names))
         self._decisions.settle()
 
     def decide(self, names: Iterable[ServiceName]) -> Decided:
         """Yield what services are to have, and others for whom that matters; nothing, if they are no more."""
-        for name, found in self._decisions.decide(names).items():
-            self._conditions.tell(SERVICE, "; ".join(found.conditions), about=str(name))
+        yield from self._told(self._decisions.decide(names).items())
+
+    def _told(self, decided: Iterable[tuple[ServiceName, Wanted]]) -> Decided:
+        for name, found in decided:
+            if found.conditions or name in self._spoken_of:
+                self._conditions.tell(SERVICE, "; ".join(found.conditions), about=str(name))
+                (self._spoken_of.add if found.conditions else self._spoken_of.discard)(name)
             yield name, Wanted() if name in self._aside else found
 
     def _context(self) -> Context:

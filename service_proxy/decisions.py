@@ -7,7 +7,7 @@ and ports that several want, which slot each endpoint has, the numbers of ports 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from linuxnet.service_chains import LOCAL
 from linuxnet.service_entries import Entry, Target
@@ -55,19 +55,21 @@ class Decisions:
         self._shown.clear()
         self._numbers.settle()
 
+    def claim(self, names: Iterable[ServiceName]) -> None:
+        """Let services want what they do, before anything is decided about them (`decide_claimed`)."""
+        self._claim({name: self._exposed(name) for name in names})
+
     def decide(self, names: Iterable[ServiceName]) -> dict[ServiceName, Wanted]:
         """Return what these services are to have, and others for whom that matters; nothing if gone."""
         asked = {name: self._exposed(name) for name in names}
-        others: set[ServiceName] = set()
-        for name, front_ends in asked.items():
-            service = self._catalogue.services.get(name)
-            if service is None or not front_ends:
-                others |= self._precedence.forget(name)
-            else:
-                others |= self._precedence.want(service, front_ends)
-        for name in others - asked.keys():
+        for name in self._claim(asked) - asked.keys():
             asked[name] = self._exposed(name)
         return {name: self._decide(name, front_ends) for name, front_ends in asked.items()}
+
+    def decide_claimed(self, names: Iterable[ServiceName]) -> Iterator[tuple[ServiceName, Wanted]]:
+        """Yield what services are to have when all have claimed what they want."""
+        for name in names:
+            yield name, self._decide(name, self._exposed(name))
 
     def names(self) -> set[ServiceName]:
         """Return all services there are, and those that have gone and are to be forgotten."""
@@ -76,6 +78,17 @@ class Decisions:
     def decide_all(self) -> dict[ServiceName, Wanted]:
         """Return what all services are to have; those that have gone are forgotten."""
         return self.decide(self.names())
+
+    def _claim(self, asked: Mapping[ServiceName, Sequence[Exposed]]) -> set[ServiceName]:
+        """Let services want their front ends; return for whom that matters."""
+        found: set[ServiceName] = set()
+        for name, front_ends in asked.items():
+            service = self._catalogue.services.get(name)
+            if service is None or not front_ends:
+                found |= self._precedence.forget(name)
+            else:
+                found |= self._precedence.want(service, front_ends)
+        return found
 
     def _exposed(self, name: ServiceName) -> Sequence[Exposed]:
         service = self._catalogue.services.get(name)

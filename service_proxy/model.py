@@ -7,13 +7,18 @@ keys, and a hundred thousand of them are to be small.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-Address = bytes  # 4 bytes or 16, as inet_pton(3) gives them
+from service_proxy.endpoints import Address as Address
+from service_proxy.endpoints import Endpoint as Endpoint
+from service_proxy.endpoints import Hints as Hints
+from service_proxy.endpoints import kept
+
 NO_LABELS: Mapping[str, str] = {}
+NO_WEIGHTS: Mapping[str, int] = {}
 
 
 class ServiceName(NamedTuple):
@@ -73,7 +78,7 @@ class Service:
     is_headless: bool = False  # clusterIP None
     families: tuple[int, ...] = (4,)  # 4, 6, in the order of ipFamilies
     external_name: str = ""  # of ExternalName: a domain name without a dot at its end
-    selector: Mapping[str, str] = field(default_factory=dict)  # empty: slices are made by hand
+    selector: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)  # empty: slices are made by hand
     publishes_not_ready: bool = False
     external_ips: tuple[Address, ...] = ()
     load_balancer_ips: tuple[Address, ...] = ()  # of status, those with ipMode VIP
@@ -89,34 +94,13 @@ class Service:
     distribution: Distribution = Distribution.NONE
     algorithm: Algorithm = Algorithm.RANDOM
     weights: Mapping[str, int] = field(
-        default_factory=dict
+        default_factory=lambda: NO_WEIGHTS
     )  # by pod name, node name or address; others have 1
     drained: frozenset[str] = frozenset()  # endpoints that get nothing new, named as in `weights`
     allocates_node_ports: bool = True  # allocateLoadBalancerNodePorts
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
     version: str = ""  # of the registry, for whoever writes it back
     created: str = ""  # RFC 3339; of two services that claim the same, the older has it
-
-
-class Hints(NamedTuple):
-    """For whom an endpoint is meant, by the controller's choice."""
-
-    zones: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = ()
-
-
-class Endpoint(NamedTuple):
-    """One back end. `node` "" is one that is on no node of the cluster, or whose node nobody told."""
-
-    address: Address
-    is_ready: bool = True
-    is_serving: bool = True
-    is_terminating: bool = False
-    node: str = ""
-    zone: str = ""
-    hostname: str = ""
-    pod: str = ""  # targetRef's name where its kind is Pod
-    hints: Hints | None = None
 
 
 class EndpointPort(NamedTuple):
@@ -142,9 +126,12 @@ class EndpointSlice:
     service: ServiceName
     family: int
     ports: tuple[EndpointPort, ...]
-    endpoints: tuple[Endpoint, ...]
+    endpoints: Sequence[Endpoint]  # by columns, whatever it was made with
     is_headless: bool = False  # label service.kubernetes.io/headless: for DNS, not for the proxy
     proxy_name: str = ""  # label service.kubernetes.io/service-proxy-name: another proxy's
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "endpoints", kept(self.endpoints))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +141,7 @@ class Pod:
     name: SliceName
     addresses: tuple[Address, ...] = ()
     node: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
     is_ready: bool = False
     is_terminating: bool = False
     is_over: bool = False  # phase Succeeded or Failed
@@ -172,7 +159,7 @@ class Node:
     pod_cidrs: tuple[str, ...] = ()
     zone: str = ""
     is_leaving: bool = False  # to be deleted: no new traffic from load balancers
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
 
 
 class ServiceCidr(NamedTuple):

@@ -20,10 +20,10 @@ from service_proxy.figures import Figures
 from service_proxy.forgetting import forget_flows
 from service_proxy.model import ServiceName
 from service_proxy.shadow import Difference, Shadow
-from service_proxy.stale import Stale, ended, fronts_of, of_fronts, stale
+from service_proxy.stale import FrontKey, Stale, ended, fronts_of, of_fronts, stale, sticky_fronts
 from service_proxy.wanted import Wanted
 
-AT_ONCE = 20_000  # entries of one transaction where all are new; what it takes is given back before the next
+AT_ONCE = 4_000  # entries of one transaction where all are new; what it takes is given back before the next
 
 
 class Programmer:
@@ -75,34 +75,39 @@ class Programmer:
         added, differing = _missing(self.shadow.replace(None, nobodys).added, there), 0
         serving: set[Target] = set()
         over: list[Stale] = []
+        sticky: set[FrontKey] = set()
         for name, one in wanted:
-            difference = self.shadow.replace(name, one.entries)
-            added += _missing(difference.added, there)
-            serving |= one.serving
+            added += _missing(self.shadow.replace(name, one.entries).added, there)
+            if any(each.port.protocol == "udp" for each in one.backends):
+                serving |= one.serving
             if (lost := self._ended(name, one)).flows:
                 over.append(lost)
-            if difference.removed:  # it comes a second time: another service has taken something over
-                there |= set(difference.removed)
             if is_empty and len(added) >= AT_ONCE:
-                differing += self._write(added, there, serving)
+                differing += self._write(added, there, sticky, serving)
                 added = []
-        differing += self._write(added, there, serving)
+            elif not is_empty:
+                sticky |= sticky_fronts(one.entries)
+        differing += self._write(added, there, sticky, serving)
         for each in over:
             self._forget(each)
         return differing
 
-    def _write(self, added: list[Entry], left: set[Entry], serving: Collection[Target]) -> int:
+    def _write(
+        self, added: list[Entry], left: set[Entry], sticky: set[FrontKey], serving: Collection[Target]
+    ) -> int:
         """Add and remove; return how many entries that were."""
-        new, old = list(dict.fromkeys(added)), list(left)
-        gone = self._stale_of(new, old, serving)
+        old = list(left)
         left.clear()
-        self._commit(Difference(new, old))
+        gone = self._stale_of(added, old, sticky, serving)
+        self._commit(Difference(added, old))
         self._forget(gone)
-        return len(new) + len(old)
+        return len(added) + len(old)
 
-    def _stale_of(self, added: list[Entry], removed: list[Entry], serving: Collection[Target]) -> Stale:
+    def _stale_of(
+        self, added: list[Entry], removed: list[Entry], sticky: set[FrontKey], serving: Collection[Target]
+    ) -> Stale:
         """Return what becomes stale: of the front ends of which anything changes, before and after."""
-        fronts = fronts_of((*added, *removed))
+        fronts = fronts_of((*added, *removed), sticky)
         if not fronts:
             return Stale([], [])
         after = set(of_fronts(self.shadow.iterate(), fronts)) if removed else set(added)
@@ -117,12 +122,14 @@ class Programmer:
         """
         differences, gone = [], []
         for name, one in wanted:
-            before = self.shadow.entries(name)
             difference = self.shadow.replace(name, one.entries)
             if difference:
                 differences.append(difference)
-                gone.append(stale(before, one.entries, one.serving))
-            gone.append(self._ended(name, one))
+                if fronts_of((*difference.added, *difference.removed), sticky_fronts(one.entries)):
+                    before = {*one.entries, *difference.removed}.difference(difference.added)
+                    gone.append(stale(before, one.entries, one.serving))
+            if (lost := self._ended(name, one)).flows:
+                gone.append(lost)
         if differences:
             self._commit(differences[0] if len(differences) == 1 else _together(differences))
         for each in gone:

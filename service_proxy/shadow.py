@@ -14,6 +14,8 @@ from typing import NamedTuple
 from linuxnet.service_entries import Entry
 from service_proxy.model import ServiceName
 
+SHARED = frozenset({"hairpin4", "hairpin6"})  # what several services may want: it speaks of no front end
+
 
 class _Row(NamedTuple):
     """Entries of one set or map whose keys and data are of one size."""
@@ -54,14 +56,14 @@ class Shadow:
 
     def replace(self, service: ServiceName | None, wanted: Iterable[Entry]) -> Difference:
         """Give a service other entries; return what that adds to the kernel and takes from it."""
-        new = set(wanted)
-        old = set(_unpacked(self._rows.get(service, ())))
-        if new:
-            self._rows[service] = _packed(new)
-        else:
-            self._rows.pop(service, None)
-        added = [one for one in new - old if not is_shared(one) or self._count(one, 1) == 1]
-        removed = [one for one in old - new if not is_shared(one) or self._count(one, -1) == 0]
+        before = self._rows.get(service, ())
+        now = _packed(dict.fromkeys(wanted))
+        if now:
+            self._rows[service] = now
+        elif before:
+            del self._rows[service]
+        added = [one for one in _beyond(now, before) if self._has_begun(one)]
+        removed = [one for one in _beyond(before, now) if self._has_ended(one)]
         return Difference(added, removed)
 
     def iterate(self) -> Iterator[Entry]:
@@ -74,6 +76,12 @@ class Shadow:
         self._rows.clear()
         self._owners.clear()
 
+    def _has_begun(self, entry: Entry) -> bool:
+        return entry.name not in SHARED or self._count(entry, 1) == 1
+
+    def _has_ended(self, entry: Entry) -> bool:
+        return entry.name not in SHARED or self._count(entry, -1) == 0
+
     def _count(self, entry: Entry, by: int) -> int:
         self._owners[entry] += by
         left = self._owners[entry]
@@ -82,12 +90,7 @@ class Shadow:
         return left
 
 
-def is_shared(entry: Entry) -> bool:
-    """Tell whether several services may want the same element: none speaks of a front end."""
-    return entry.name.startswith("hairpin")
-
-
-def _packed(entries: set[Entry]) -> tuple[_Row, ...]:
+def _packed(entries: Iterable[Entry]) -> tuple[_Row, ...]:
     groups: dict[tuple[str, int, int], list[bytes]] = {}
     for name, key, data in entries:
         groups.setdefault((name, len(key), len(data)), []).append(key + data)
@@ -97,7 +100,26 @@ def _packed(entries: set[Entry]) -> tuple[_Row, ...]:
 
 
 def _unpacked(rows: Iterable[_Row]) -> Iterator[Entry]:
-    for name, key_size, data_size, packed in rows:
-        step = key_size + data_size
-        for i in range(0, len(packed), step):
-            yield Entry(name, packed[i : i + key_size], packed[i + key_size : i + step])
+    for row in rows:
+        name, key_size, _, _ = row
+        for piece in _pieces(row):
+            yield Entry(name, piece[:key_size], piece[key_size:])
+
+
+def _beyond(rows: Iterable[_Row], others: tuple[_Row, ...]) -> Iterator[Entry]:
+    """Yield the entries that others lack; most rows are the same in both."""
+    for row in rows:
+        if row in others:
+            continue
+        shape = row[:3]
+        had = frozenset([piece for other in others if other[:3] == shape for piece in _pieces(other)])
+        name, key_size, _, _ = row
+        for piece in _pieces(row):
+            if piece not in had:
+                yield Entry(name, piece[:key_size], piece[key_size:])
+
+
+def _pieces(row: _Row) -> list[bytes]:
+    _, key_size, data_size, packed = row
+    step = key_size + data_size
+    return [packed[i : i + step] for i in range(0, len(packed), step)]

@@ -75,14 +75,26 @@ def ended(entries: Iterable[Entry], gone: Collection[Target]) -> Stale:
     return Stale(flows, [])
 
 
-def fronts_of(entries: Iterable[Entry]) -> frozenset[FrontKey]:
-    """Return the front ends that entries speak of and that may have anything to forget: UDP, or sticky."""
-    found = set()
-    sticky = _numbers(entries := list(entries))
+def fronts_of(entries: Iterable[Entry], sticky: Collection[FrontKey] = ()) -> frozenset[FrontKey]:
+    """Return the front ends that entries speak of and that may have anything to forget.
+
+    They are UDP, or sticky: by these entries, or known to be so.
+    """
+    own = sticky_fronts(entries := list(entries))
+    known, found = own.union(sticky), set(own)
     for name, key, _ in entries:
-        if (shape := _LEADING.get(name)) is not None and (key[shape[1]] == UDP or sticky):
-            found.add(_front(shape[0], key, shape[1]))
-    return frozenset(found) | sticky.keys()
+        if (shape := _LEADING.get(name)) is not None and (key[shape[1]] == UDP or known):
+            front = _front(shape[0], key, shape[1])
+            if front.protocol == UDP or front in known:
+                found.add(front)
+    return frozenset(found)
+
+
+def sticky_fronts(entries: Iterable[Entry]) -> frozenset[FrontKey]:
+    """Return the front ends whose clients are remembered."""
+    return frozenset(
+        [_front(_STICKY[name][0], key, _STICKY[name][1]) for name, key, _ in entries if name in _STICKY]
+    )
 
 
 def of_fronts(entries: Iterable[Entry], fronts: Collection[FrontKey]) -> Iterator[Entry]:
