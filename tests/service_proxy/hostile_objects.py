@@ -1,5 +1,7 @@
 """Objects that are wrong at some place, whatever their kind."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 

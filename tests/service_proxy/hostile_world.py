@@ -1,5 +1,7 @@
 """A healthy service with a real client, and a loop that is told whatever a test says."""
 
+from __future__ import annotations
+
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
