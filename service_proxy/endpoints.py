@@ -7,7 +7,7 @@ its endpoints by columns, and makes each anew for whoever looks: half a microsec
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple, overload
 
@@ -43,10 +43,10 @@ _Rest = tuple[_State, Hints | None]
 class Endpoints(Sequence[Endpoint]):
     """Endpoints with addresses of one size, at least one; a value, as a tuple of them is."""
 
-    __slots__ = ("_addresses", "_pods", "_rests", "_size")
+    __slots__ = ("_addresses", "_pods", "_rests", "size")
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
-        self._size = len(endpoints[0].address)
+        self.size = len(endpoints[0].address)  # bytes of an address
         self._addresses = b"".join([one.address for one in endpoints])
         self._pods = _BETWEEN.join([one.pod for one in endpoints])
         self._rests: tuple[_Rest, ...] = tuple([_kept((one[1:7], one.hints)) for one in endpoints])
@@ -55,7 +55,7 @@ class Endpoints(Sequence[Endpoint]):
         return len(self._rests)
 
     def __iter__(self) -> Iterator[Endpoint]:
-        addresses = struct.iter_unpack(f"{self._size}s", self._addresses)
+        addresses = struct.iter_unpack(f"{self.size}s", self._addresses)
         new = tuple.__new__  # as Endpoint itself does, without looking at how it was called
         for (address,), pod, (state, hints) in zip(
             addresses, self._pods.split(_BETWEEN), self._rests, strict=True
@@ -81,18 +81,19 @@ class Endpoints(Sequence[Endpoint]):
         return repr(tuple(self))
 
     def _columns(self) -> tuple[object, ...]:
-        return self._size, self._addresses, self._pods, self._rests
+        return self.size, self._addresses, self._pods, self._rests
 
 
-def kept(endpoints: Iterable[Endpoint]) -> Sequence[Endpoint]:
-    """Return endpoints as they are to be kept: by columns, if they can be; as a tuple, if not."""
-    if isinstance(endpoints, Endpoints):
+def kept(endpoints: Sequence[Endpoint], size: int) -> Sequence[Endpoint]:
+    """Return endpoints as they are to be kept: by columns, if they can be; as a tuple, if not.
+
+    Those whose addresses are not of `size` bytes are left out: the kernel could only refuse them, and all
+    that is told it together with them.
+    """
+    if isinstance(endpoints, Endpoints) and endpoints.size == size:
         return endpoints
-    found = tuple(endpoints)
-    sizes = {len(one.address) for one in found}
-    if len(sizes) != 1 or 0 in sizes or any(_BETWEEN in one.pod for one in found):
-        return found
-    return Endpoints(found)
+    found = tuple([one for one in endpoints if len(one.address) == size])
+    return Endpoints(found) if found and not any(_BETWEEN in one.pod for one in found) else found
 
 
 @lru_cache(4096)

@@ -17,6 +17,7 @@ from service_proxy.endpoints import Endpoint as Endpoint
 from service_proxy.endpoints import Hints as Hints
 from service_proxy.endpoints import kept
 
+_SIZES = {4: 4, 6: 16}  # bytes of an address, by family
 NO_LABELS: Mapping[str, str] = {}
 NO_WEIGHTS: Mapping[str, int] = {}
 
@@ -131,7 +132,7 @@ class EndpointSlice:
     proxy_name: str = ""  # label service.kubernetes.io/service-proxy-name: another proxy's
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "endpoints", kept(self.endpoints))
+        object.__setattr__(self, "endpoints", kept(self.endpoints, _SIZES.get(self.family, 0)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,16 @@ class Folder:
             draft.write_text(json.dumps(one))
             draft.rename(path)
 
+    def put_as(self, name: str, one: dict[str, object]) -> None:
+        """Write an object into a file of this name, whatever the object's."""
+        draft = self.path / f"{name}.draft"
+        draft.write_text(json.dumps(one))
+        draft.rename(self.path / f"{name}.json")
+
+    def has(self, one: dict[str, object]) -> bool:
+        """Tell whether there is a file of an object."""
+        return self._path(one).exists()
+
     def delete(self, *objects: dict[str, object]) -> None:
         """Remove objects."""
         for one in objects:
