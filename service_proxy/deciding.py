@@ -72,8 +72,12 @@ class Decider:
         self._decisions.adopt(entries)
 
     def decide_all(self) -> Decided:
-        """Yield what every service is to have; one may come twice, and then the last is true."""
-        names = list(self._catalogue.services)
+        """Yield what every service is to have; one may come twice, and then the last is true.
+
+        Those that have gone come first: what they had may be another's now.
+        """
+        known = self._catalogue.services
+        names = [*(self._decisions.names() - known.keys()), *known]
         for i in range(0, len(names), AT_ONCE):
             yield from self.decide(names[i : i + AT_ONCE])
         self._decisions.settle()

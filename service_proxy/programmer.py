@@ -9,6 +9,7 @@ table is read instead of remembered. A transaction is all or nothing: new endpoi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 from linuxnet.service_changes import ServiceChanges
@@ -70,22 +71,23 @@ class Programmer:
         """
         self.shadow.clear()
         is_empty = not there
-        added, differing = _missing(self.shadow.replace(None, nobodys).added, there), 0
+        added = Counter(_missing(self.shadow.replace(None, nobodys).added, there))  # by how many it is wanted
+        differing = 0
         serving: set[Target] = set()
         for name, one in wanted:
             difference = self.shadow.replace(name, one.entries)
-            added += _missing(difference.added, there)
+            for entry in difference.removed:  # it comes a second time: another has taken something over
+                _withdraw(entry, added, there)
+            added.update(_missing(difference.added, there))
             serving |= one.serving
-            if difference.removed:  # it comes a second time: another service has taken something over
-                there |= set(difference.removed)
             if is_empty and len(added) >= AT_ONCE:
                 differing += self._write(added, there, serving)
-                added = []
+                added.clear()
         return differing + self._write(added, there, serving)
 
-    def _write(self, added: list[Entry], left: set[Entry], serving: Collection[Target]) -> int:
+    def _write(self, added: Iterable[Entry], left: set[Entry], serving: Collection[Target]) -> int:
         """Add and remove; return how many entries that were."""
-        new, old = list(dict.fromkeys(added)), list(left)
+        new, old = list(added), list(left)
         gone = self._stale_of(new, old, serving)
         left.clear()
         self._commit(Difference(new, old))
@@ -142,6 +144,16 @@ def _missing(wanted: Iterable[Entry], there: set[Entry]) -> list[Entry]:
         else:
             found.append(entry)
     return found
+
+
+def _withdraw(entry: Entry, added: Counter[Entry], there: set[Entry]) -> None:
+    """Note that one who wanted an entry does not: it is not added after all, or has to go."""
+    if entry not in added:
+        there.add(entry)
+    elif added[entry] == 1:
+        del added[entry]
+    else:
+        added[entry] -= 1
 
 
 def _together(differences: Sequence[Difference]) -> Difference:
