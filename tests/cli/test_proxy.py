@@ -154,7 +154,7 @@ def test_dns_by_itself_answers_from_a_folder(host: None, tmp_path: Path) -> None
         (("proxy", "--source", "nonsense:"), "expected"),
         (("proxy", "--source", "/x", "--cluster-cidr", "10.0.0.0/99"), "pods"),
         (("proxy", "--source", "kubernetes"), "KUBERNETES_SERVICE_HOST"),
-        (("dns", "--source", "/x", "--upstream", "nobody"), "nobody"),
+        (("dns", "--source", "/x", "--upstream", "nobody"), "[dns] upstreams: 'nobody'"),
         (("service", "show", "web", "--socket", "/nonexistent"), "nobody answers"),
     ],
 )
