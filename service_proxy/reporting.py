@@ -36,6 +36,7 @@ def status(node: ServiceNode) -> JsonObject:
             "source": node.source.name,
             "complete": catalogue.is_complete,
             "waiting_for": sorted(kind.value for kind in catalogue.missing),
+            "programs": node.programs,  # else DNS alone is served
             "synced": node.is_synced,
             "services": len(catalogue.services),
             "endpoints": sum(len(one.endpoints) for one in catalogue.slices.values()),

@@ -158,7 +158,8 @@ def _facts(body: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _status(body: dict[str, Any]) -> list[tuple[str, str]]:
-    facts = [("node", body["node"]), ("source", body["source"]), ("in the kernel", _yes(body["synced"]))]
+    written = _yes(body["synced"]) if body["programs"] else "nothing: DNS alone is served"
+    facts = [("node", body["node"]), ("source", body["source"]), ("in the kernel", written)]
     facts += [("services", str(body["services"])), ("endpoints", str(body["endpoints"]))]
     if body["waiting_for"]:
         facts.append(("waiting for", " ".join(body["waiting_for"])))
