@@ -23,7 +23,7 @@ from service_proxy.background import Background
 from service_proxy.health_http import NOT_FOUND, HttpAnswer, open_listener, serve
 from service_proxy.settings import DnsSettings, ProxySettings, split_listen
 
-SOCKET = Path("/run/podwire/services.sock")
+SOCKET, DNS_SOCKET = Path("/run/podwire/services.sock"), Path("/run/podwire/dns.sock")  # they may be two
 MODE = "nftables"  # what kube-proxy calls what this does
 
 
