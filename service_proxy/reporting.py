@@ -67,7 +67,7 @@ def show(node: ServiceNode, name: ServiceName) -> JsonObject | None:
         service = node.catalogue.services.get(name)
         if service is None:
             return None
-        wanted = dict(node.decider.decide([name]))[name]
+        wanted = node.decider.look(name)
         fronts = exposed(service, node.decider.context) if is_served(service, node.decider.context) else []
         slices = node.catalogue.slices_of(name)
     counts = _counts() if fronts else {}

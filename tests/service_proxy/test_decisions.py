@@ -246,3 +246,29 @@ def test_what_one_had_that_has_gone_is_the_others_when_everything_is_looked_at()
     assert found[API] == Wanted(), "so that its ports are closed"
     assert leads in words(found[ZOO]) and not conditions.has("NotServed")
     assert dict(decider.decide_all()).keys() == {ZOO}
+
+
+def test_to_look_at_a_service_decides_nothing() -> None:
+    ports = (ServicePort("http", "tcp", 80, 30080),)
+    base = {"type": ServiceType.NODE_PORT, "ports": ports, "affinity_timeout": 60}
+    first = service(API, cluster_ips=ips("10.96.0.1"), **base)
+    second = service(ZOO, cluster_ips=ips("10.96.0.2"), **base)
+    catalogue, decisions = world(second)
+    before = decisions.decide([ZOO])[ZOO]
+    tell(catalogue, first, endpoint_slice(endpoint(A), endpoint(B), of=API))
+    assert decisions.look(API).backends and decisions.look(WEB) == Wanted()
+    assert decisions.decide([API]).keys() == {API, ZOO}, "the other is to learn of its loss"
+    assert decisions.look(ZOO).conditions == decisions.decide([ZOO])[ZOO].conditions != before.conditions
+
+
+def test_to_look_before_the_first_decision_leaves_slots_as_the_kernel_has_them() -> None:
+    catalogue = Catalogue(HERE)
+    tell(catalogue, service(), endpoint_slice(*map(endpoint, (A, B, C))))
+    shown = [
+        one for one in Decisions(catalogue, CONTEXT).decide([WEB])[WEB].entries if one.name == "endpoints4"
+    ]
+    turned = [one._replace(data=shown[at - 1].data) for at, one in enumerate(shown)]
+    decisions = Decisions(catalogue, CONTEXT)
+    decisions.look(WEB)
+    decisions.adopt(turned)
+    assert {*turned} <= {*decisions.decide([WEB])[WEB].entries}
