@@ -15,7 +15,8 @@ from podwire.agent.client import socket_path
 from podwire.agent.protocol import NOT_SERVED, SERVICES, ProtocolError, Reply, Request
 
 SocketOption = Annotated[
-    Path | None, typer.Option("--socket", help="Whom to ask; by default the agent, then a proxy by itself.")
+    Path | None,
+    typer.Option("--socket", help="Whom to ask; by default the agent, `podwire proxy`, `podwire dns`."),
 ]
 STANDALONE = Path("/run/podwire/services.sock")  # of `podwire proxy`
 DNS_STANDALONE = Path("/run/podwire/dns.sock")  # of `podwire dns`, which may run beside it
