@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from podwire.agent.client import ask
 from podwire.agent.protocol import NOT_SERVED, SERVICES, Reply, Request
 from podwire.agent.services import Services
 from podwire.agent.services_metrics import ServicesCollector
+from podwire.agent.standalone import running_services
 from service_proxy.catalogue import Event, Kind
 from service_proxy.health import ProxyHealth
 from service_proxy.node import ServiceNode
@@ -56,6 +58,11 @@ def services(host: None, tmp_path: Path) -> Iterator[Services]:
 
 def question(**body: str) -> Reply:
     return ask(SOCKET, Request(SERVICES, {}, json.dumps(body).encode()), timeout=10)
+
+
+def get(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+        return str(answer.read().decode())
 
 
 def podwire(*words: str) -> subprocess.CompletedProcess[str]:
@@ -192,3 +199,30 @@ def test_a_loop_that_cannot_begin_gives_back_all_it_has_opened(host: None, tmp_p
         del node
         gc.collect()
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+
+
+def test_both_have_their_metrics_in_the_agent_too(host: None, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "services")
+    common = {"enabled": True, "source": str(folder.path), "node": NODE}
+    proxy = ProxySettings.model_validate({**common, "metrics": "127.0.0.1:10249", "state": str(tmp_path)})
+    dns = DnsSettings.model_validate({**common, "metrics": "127.0.0.1:9153"})
+    with running_services(proxy, dns) as found:
+        wait_for(lambda: found.dns is not None)
+        assert get(10249, "proxyMode") == "nftables" and "kubeproxy_sync" in get(10249, "metrics")
+        assert "coredns_dns_requests_total" in get(9153, "metrics")
+
+
+def test_names_are_answered_beside_a_proxy_of_its_own(host: None, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "services")
+    folder.put(WEB, NAMESPACE)
+    common = {"enabled": True, "source": str(folder.path), "node": NODE}
+    proxy = ProxySettings.model_validate({**common, "state": str(tmp_path)})
+    with (
+        running_services(proxy, DnsSettings()) as rules,
+        running_services(ProxySettings(state=str(tmp_path)), DnsSettings.model_validate(common)) as names,
+    ):
+        assert rules.wait_ready(WITHIN)
+        wait_for(lambda: names.dns is not None)
+        question = ["dig", "+short", "@10.96.0.10", "web.default.svc.cluster.local"]
+        judged = subprocess.run(question, capture_output=True, text=True, check=True)
+        assert judged.stdout == "10.96.0.5\n", "its address is of the range of ClusterIPs, and no service's"
