@@ -60,11 +60,11 @@ def _server(server: str, zone: str, socket: object) -> tuple[tuple[str, int], st
     """Return where to ask, and the cluster's domain."""
     from pathlib import Path
 
-    from service_proxy.dns.opening import parse_server
+    from service_proxy.dns.forward_settings import read_server
 
     if server:
         try:
-            chosen = parse_server(server)
+            chosen = read_server(server)
         except ValueError as error:
             raise CniError(INVALID_CONFIG, f"--server: {error}") from error
         return (chosen.address, chosen.port), zone or "cluster.local"

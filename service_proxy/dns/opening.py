@@ -8,7 +8,7 @@ from pathlib import Path
 
 from linuxnet.local_addresses import add_local
 from service_proxy.catalogue import Catalogue
-from service_proxy.dns.forward_settings import PORT, CacheSettings, ForwardSettings, Policy, Server
+from service_proxy.dns.forward_settings import CacheSettings, ForwardSettings, Policy, Server, read_server
 from service_proxy.dns.message import is_name
 from service_proxy.dns.node_dns import DnsOptions, NodeDns
 from service_proxy.dns.outside import OutsideOptions, open_outside
@@ -59,6 +59,7 @@ def options_of(settings: DnsSettings, addresses: tuple[Address, ...]) -> DnsOpti
         ttl=settings.ttl,
         pods=PodNames(settings.pods),
         server_addresses=tuple(one for one in addresses if not _is_loopback(one)),
+        prefers_near=settings.prefers_near,
     )
     outside = OutsideOptions(
         forward=_forwarding(settings),
@@ -72,26 +73,10 @@ def options_of(settings: DnsSettings, addresses: tuple[Address, ...]) -> DnsOpti
         port=settings.port,
         processes=settings.workers,
         zone=zone,
+        names_pods=settings.endpoint_pod_names,
+        linger=settings.linger,
         open_resolver=partial(open_outside, outside),
     )
-
-
-def parse_server(text: str) -> Server:
-    """Read "10.0.0.1", "10.0.0.1:5353", "fd00::1" or "[fd00::1]:5353". Raises ValueError."""
-    host, port = text, PORT
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = _port(rest.removeprefix(":"), text) if rest else PORT
-    elif text.count(":") == 1:
-        host, _, rest = text.partition(":")
-        port = _port(rest, text)
-    return Server(str(ipaddress.ip_address(host)), port)
-
-
-def _port(text: str, whole: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise ValueError(f"{whole!r}: expected ADDRESS or ADDRESS:PORT")
-    return int(text)
 
 
 def _forwarding(settings: DnsSettings) -> ForwardSettings:
@@ -118,7 +103,7 @@ def _forwarding(settings: DnsSettings) -> ForwardSettings:
 
 def _asked(key: str, text: str) -> Server:
     try:
-        return parse_server(text)
+        return read_server(text)
     except ValueError as error:
         raise ValueError(f"[dns] {key}: {error}") from error
 
