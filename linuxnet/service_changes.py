@@ -26,6 +26,8 @@ _LOAD, _JUMP_IF_EQUAL, _RETURN = (
     0x15,
     0x06,
 )  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_RET|K (linux/bpf_common.h)
+# NFT_MSG_NEWRULE and _DELRULE (linux/netfilter/nf_tables.h) of NFNL_SUBSYS_NFTABLES
+RULES = frozenset({(10 << 8) | 6, (10 << 8) | 8})
 _PORT_OFFSET = 12  # nlmsghdr, nlmsg_pid
 _INSTRUCTION = struct.Struct("=HBBI")  # sock_filter
 
@@ -38,7 +40,8 @@ class ServiceChanges:
 
     def __init__(self, port: int, is_own: Callable[[int], bool]) -> None:
         self._is_own = is_own
-        self._is_touched = False
+        self._is_touched = self._has_rules = False
+        self.rules_changed = False  # by somebody else, since whoever looks after them has set this to False
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
         try:
@@ -65,15 +68,23 @@ class ServiceChanges:
         found = False
         for data in self._datagrams():
             if data is None:
-                self._is_touched, found = False, True
+                self._is_touched = self._has_rules = False
+                found = self.rules_changed = True
                 continue
             for _, kind, _, body in split(data):
-                if kind != nft.NEW_GENERATION:
-                    self._is_touched = self._is_touched or nft.read_name(body) == NFT_SERVICES_TABLE
-                else:
-                    found = found or (self._is_touched and not self._is_own(nft.read_generation(body)))
-                    self._is_touched = False
+                if kind == nft.NEW_GENERATION:
+                    found = self._ends(nft.read_generation(body)) or found
+                elif nft.read_name(body) == NFT_SERVICES_TABLE:
+                    self._is_touched = True
+                    self._has_rules = self._has_rules or kind in RULES
         return found
+
+    def _ends(self, generation: int) -> bool:
+        """Tell whether a commit that ends here was somebody else's of our table."""
+        is_others = self._is_touched and not self._is_own(generation)
+        self.rules_changed |= is_others and self._has_rules
+        self._is_touched = self._has_rules = False
+        return is_others
 
     def _datagrams(self) -> Iterator[bytes | None]:
         while True:

@@ -91,6 +91,10 @@ class Decider:
                 (self._spoken_of.add if found.conditions else self._spoken_of.discard)(name)
             yield name, Wanted() if name in self._aside else found
 
+    def look(self, name: ServiceName) -> Wanted:
+        """Return what a service is to have, for who asks; that changes nothing."""
+        return Wanted() if name in self._aside else self._decisions.look(name)
+
     def _context(self) -> Context:
         facts = self.facts
         return Context(

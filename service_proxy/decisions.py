@@ -71,6 +71,15 @@ class Decisions:
         for name in names:
             yield name, self._decide(name, self._exposed(name))
 
+    def look(self, name: ServiceName) -> Wanted:
+        """Return what a service is to have, for who asks: nothing is decided by that, and no number given."""
+        service, front_ends = self._catalogue.services.get(name), self._exposed(name)
+        if service is None or not front_ends:
+            return Wanted()
+        before = {key: _unpacked(packed, key[2]) for key, packed in self._lists.get(name, ())}
+        standing = Standing(before, lost=self._precedence.lost(name), front_ends=front_ends)
+        return wanted(service, self._catalogue.slices_of(name), self.context, standing)
+
     def names(self) -> set[ServiceName]:
         """Return all services there are, and those that have gone and are to be forgotten."""
         return {*self._catalogue.services, *self._precedence.names()}

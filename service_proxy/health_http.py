@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
+from pathlib import Path
 from typing import NamedTuple
 
 HEAD_LIMIT = 8192  # bytes
@@ -39,6 +40,8 @@ def open_listener(address: str, port: int) -> socket.socket:
     Raises:
         OSError: the port is taken, or the address is not this node's.
     """
+    if address == "::" and not has_ipv6():
+        address = "0.0.0.0"
     is_six = ":" in address
     sock = socket.socket(socket.AF_INET6 if is_six else socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -52,6 +55,11 @@ def open_listener(address: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def has_ipv6() -> bool:
+    """Tell whether this kernel speaks IPv6 at all (ipv6.disable=1)."""
+    return Path("/proc/net/if_inet6").exists()
 
 
 async def serve(sock: socket.socket, answer: Answering) -> asyncio.Server:

@@ -50,7 +50,7 @@ class Algorithm(Enum):
 
 
 class Distribution(Enum):
-    """Who is preferred; `spec.trafficDistribution`. The endpoints' hints decide, this only tells of it."""
+    """Who is preferred; `spec.trafficDistribution`. Endpoints' hints decide: a controller's, or ours."""
 
     NONE = ""
     SAME_ZONE = "PreferSameZone"  # PreferClose is its older name

@@ -14,6 +14,7 @@ import logging
 import selectors
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from threading import Condition, RLock
 
 from linuxnet.errors import KernelError
@@ -69,7 +70,7 @@ class ServiceNode:
         self.ports = Ports(settings, self.conditions, self.health)
         self.balancing: Balancing | None = None  # while it runs, where there are pools
         self.programmer: Programmer | None = None  # while it runs
-        self._programs = programs
+        self.programs = programs
         self._bell = Bell()
         self._schedule = Schedule(settings.resync_interval)
         self._dirty: set[ServiceName] = set()
@@ -95,24 +96,25 @@ class ServiceNode:
 
     def run(self) -> None:
         """Serve until stopped."""
-        if self._programs:
-            self.programmer = Programmer(self.figures)
-            self.conditions.tell("ConnectionTable", set_up(self.settings.conntrack))
-            self.ports.open()
-            self.balancing = open_balancing(self.settings, self.catalogue, self.conditions)
-        if self.balancing is not None:
-            self.balancing.start()
-        try:
+        with ExitStack() as stack:
+            stack.callback(self._bell.close)
+            stack.callback(self.source.close)
+            if self.programs:
+                self._open(stack)
             self.source.start()
             self._loop()
-        finally:
-            self.source.close()
-            self.ports.close()
-            if self.balancing is not None:
-                self.balancing.stop()
-            if self.programmer is not None:
-                self.programmer.close()
-            self._bell.close()
+
+    def _open(self, stack: ExitStack) -> None:
+        """Open what writes, and what answers; `stack` closes it, also where the next cannot be opened."""
+        self.programmer = Programmer(self.figures)
+        stack.callback(self.programmer.close)
+        self.conditions.tell("ConnectionTable", set_up(self.settings.conntrack))
+        self.ports.open()
+        stack.callback(self.ports.close)
+        self.balancing = open_balancing(self.settings, self.catalogue, self.conditions)
+        if self.balancing is not None:
+            self.balancing.start()
+            stack.callback(self.balancing.stop)
 
     def _loop(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -140,6 +142,8 @@ class ServiceNode:
             if not touched:
                 continue
             self.figures.changes[event.kind.value] += 1
+            if not self.programs:  # nobody would ever take out what is noted
+                continue
             self._dirty |= self.decider.touched(touched)
             if touched.is_everything:
                 self._schedule.compare(now)

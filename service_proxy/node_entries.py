@@ -62,7 +62,7 @@ def node_entries(facts: NodeFacts, dns_addresses: Iterable[Address] = ()) -> lis
 
 
 def _node_ports_at(wanted: tuple[str, ...], addresses: tuple[Address, ...]) -> tuple[str, ...] | None:
-    """Return ranges. "localhost" is served by a listener instead (service_proxy/balancing)."""
+    """Return ranges. "localhost" is served by a listener instead (service_proxy/localhost)."""
     if "all" in wanted or ("primary" in wanted and not addresses):
         return None
     found = [one for one in wanted if "/" in one]

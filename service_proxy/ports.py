@@ -26,21 +26,13 @@ class Ports:
         self._checks = HealthPorts(self._background, conditions, lambda: health.is_healthy)
         self._local = LocalhostPorts(self._background, conditions)
         self._local_of: dict[ServiceName, frozenset[LocalPort]] = {}
-        self._is_open = False
+        self._is_open = self._is_answering = False
 
     def open(self) -> None:
         """Begin, with the proxy's own health."""
         self._background.start()
         self._is_open = True
-        if not self._settings.healthz:
-            return
-        address, port = split_listen(self._settings.healthz)
-        try:
-            listener = open_listener(address, port)
-        except OSError as error:
-            self._conditions.tell(CONDITION, f"{self._settings.healthz}: {error.strerror}")
-        else:
-            self._background.wait(serve(listener, answering(self._health)))
+        self._open_healthz()
 
     def note(self, name: ServiceName, wanted: Wanted) -> None:
         """Open and close what a service needs now."""
@@ -53,6 +45,7 @@ class Ports:
 
     def retry(self) -> None:
         """Try what was taken again."""
+        self._open_healthz()
         self._checks.retry()
         self._local.retry()
 
@@ -62,6 +55,20 @@ class Ports:
             self._checks.close()
             self._local.close()
             self._background.stop()
+
+    def _open_healthz(self) -> None:
+        """Answer for the proxy's own health, if nobody does: another proxy may be about to end there."""
+        if not self._settings.healthz or self._is_answering:
+            return
+        address, port = split_listen(self._settings.healthz)
+        try:
+            listener = open_listener(address, port)
+        except OSError as error:
+            self._conditions.tell(CONDITION, f"{self._settings.healthz}: {error.strerror}")
+        else:
+            self._background.wait(serve(listener, answering(self._health)))
+            self._is_answering = True
+            self._conditions.tell(CONDITION, "")
 
     def _note_local(self, name: ServiceName, wanted: Wanted) -> None:
         now = dict(_local_ports(wanted))

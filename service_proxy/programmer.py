@@ -56,10 +56,13 @@ class Programmer:
         ]
 
     def load(self, rules: RuleSettings) -> set[Entry]:
-        """Have the rules as they should be; return the entries there are. Raises KernelError."""
-        if rules != self._rules or not self.table.is_whole(rules):
+        """Have the rules as they should be; return the entries there are. Raises KernelError.
+
+        Rules that somebody else has changed are written anew: as many of them may be there as before.
+        """
+        if rules != self._rules or self.watch.rules_changed or not self.table.is_whole(rules):
             self.table.load(rules)
-            self._rules = rules
+            self._rules, self.watch.rules_changed = rules, False
         return self.table.dump()
 
     def reconcile(self, there: set[Entry], nobodys: Sequence[Entry], wanted: Decided) -> int:

@@ -36,6 +36,7 @@ def status(node: ServiceNode) -> JsonObject:
             "source": node.source.name,
             "complete": catalogue.is_complete,
             "waiting_for": sorted(kind.value for kind in catalogue.missing),
+            "programs": node.programs,  # else DNS alone is served
             "synced": node.is_synced,
             "services": len(catalogue.services),
             "endpoints": sum(len(one.endpoints) for one in catalogue.slices.values()),
@@ -66,7 +67,7 @@ def show(node: ServiceNode, name: ServiceName) -> JsonObject | None:
         service = node.catalogue.services.get(name)
         if service is None:
             return None
-        wanted = dict(node.decider.decide([name]))[name]
+        wanted = node.decider.look(name)
         fronts = exposed(service, node.decider.context) if is_served(service, node.decider.context) else []
         slices = node.catalogue.slices_of(name)
     counts = _counts() if fronts else {}

@@ -156,7 +156,10 @@ class DnsSettings(SourceSettings):
 
     `addresses`: where it answers, made local to this node; by default the tenth of the first range of
     ClusterIPs. `upstreams`: who is asked for other names, "ADDRESS" or "ADDRESS:PORT"; by default those of
-    `resolv_conf`. `stubs`: domains and their own servers. `workers`: processes that answer. Times in seconds.
+    `resolv_conf`. `stubs`: domains and their own servers. `workers`: processes that answer, for `linger` also
+    after an agent that was killed. `prefers_near`: of a headless service's endpoints those of this node come
+    first, then those of its zone. `endpoint_pod_names`: an endpoint without a hostname has its pod's name.
+    Times in seconds.
     """
 
     addresses: Addresses = ()
@@ -170,6 +173,9 @@ class DnsSettings(SourceSettings):
     stubs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     hosts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     autopath: bool = False
+    prefers_near: bool = False
+    endpoint_pod_names: bool = False
+    linger: Annotated[float, Field(ge=0, le=3600, strict=False)] = 0.0
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     max_concurrent: Annotated[int, Field(ge=1, le=100_000)] = 1000
     cache_entries: Annotated[int, Field(ge=0, le=10_000_000)] = 10_000

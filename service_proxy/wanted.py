@@ -117,9 +117,7 @@ def wanted(
     by_port = {(one.port, one.family): one for one in backends}
     entries: list[Entry] = [cluster_ip(ip) for ip in service.cluster_ips if ip not in standing.lost]
     for one in front_ends:
-        if one.front in standing.lost or (
-            one.reach is Reach.CLUSTER_IP and one.front.address in standing.lost
-        ):
+        if standing.has_lost(one):
             continue
         found = by_port[one.port, one.front.family]
         entries += _front_entries(service, one, found, standing, context)

@@ -266,14 +266,10 @@ def _services(settings: Settings) -> Iterator[Services | None]:
     if not (settings.proxy.enabled or settings.dns.enabled):
         yield None
         return
-    from podwire.agent.services import Services  # and what it is made of, where somebody asked for it
+    from podwire.agent.standalone import running_services  # and what that needs, where somebody asked for it
 
-    service = Services(settings.proxy, settings.dns)
-    service.start()
-    try:
-        yield service
-    finally:
-        service.stop()
+    with running_services(settings.proxy, settings.dns) as services:
+        yield services
 
 
 @contextmanager

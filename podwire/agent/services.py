@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from random import Random
 from threading import Event, Thread
 
 from cluster_store.store import StoreRefused, StoreUnavailable
@@ -26,8 +27,9 @@ from service_proxy.node import ServiceNode
 from service_proxy.opening import Names, opener
 from service_proxy.reporting import services, show, status
 from service_proxy.settings import DnsSettings, ProxySettings
+from service_proxy.sources.source import Pauses
 
-PAUSE = 5.0  # seconds before something that could not run is begun again
+LONGEST_PAUSE = 5.0  # seconds before something that could not run is begun again
 DNS_TAKEN = "DnsNotServed"
 
 log = logging.getLogger("podwire.services")
@@ -69,7 +71,7 @@ class Services:
         """End it; what is in the kernel stays, and traffic goes on."""
         self._stopped.set()
         self.node.stop()
-        self._thread.join(PAUSE * 2)
+        self._thread.join(LONGEST_PAUSE * 2)
 
     def answer(self, question: bytes) -> Reply:
         """Answer one question with JSON, or with a CNI error object."""
@@ -119,36 +121,50 @@ class Services:
         )
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
-            naming = Thread(target=self._serve_names, args=(self.node,), name="dns", daemon=True)
-            try:
-                if self._dns_settings.enabled:
-                    naming.start()
-                self.node.run()
-            except (OSError, KernelError, MissingTool, StoreRefused, StoreUnavailable) as error:
-                log.error("services could not be served and are begun again: %s", error)
-                self._stopped.wait(PAUSE)
-            finally:
-                self._close_dns(naming)
-            if not self._stopped.is_set():
-                self.node = self._make()
+        """Have a loop until told to stop; one that ends otherwise, whatever of, is followed by another."""
+        pauses = Pauses(Random(), longest=LONGEST_PAUSE)
+        while True:
+            loop = Thread(target=self._serve, args=(self.node,), name="services-loop", daemon=True)
+            loop.start()
+            loop.join()
+            if self.node.is_synced:
+                pauses.reset()
+            while not self._stopped.wait(pauses.next()):
+                try:
+                    self.node = self._make()
+                except (StoreRefused, ValueError) as error:  # a file that was there has gone
+                    log.error("services could not be served: %s", error)
+                else:
+                    break
+            if self._stopped.is_set():
+                return
 
-    def _serve_names(self, node: ServiceNode) -> None:
+    def _serve(self, node: ServiceNode) -> None:
+        over = Event()
+        naming = Thread(target=self._serve_names, args=(node, over), name="dns", daemon=True)
+        try:
+            if self._dns_settings.enabled:
+                naming.start()
+            node.run()
+        except (OSError, KernelError, MissingTool, StoreRefused, StoreUnavailable) as error:
+            log.error("services could not be served and are begun again: %s", error)
+        finally:
+            over.set()
+            if naming.ident is not None:
+                naming.join()
+            if self.dns is not None:
+                self.dns.close()
+                self.dns = None
+
+    def _serve_names(self, node: ServiceNode, over: Event) -> None:
         """Open the DNS server, again and again where somebody else has its port."""
-        while self.dns is None and not self._stopped.is_set():
+        while self.dns is None and not over.is_set():
             try:
                 self.dns = open_dns(self._dns_settings, node.catalogue, self._dns_at)
             except (OSError, KernelError) as error:
                 said = error.strerror if isinstance(error, OSError) else str(error)
                 node.conditions.tell(DNS_TAKEN, f"port {self._dns_settings.port}: {said}")
-                self._stopped.wait(PAUSE)
+                over.wait(LONGEST_PAUSE)
             else:
                 node.conditions.tell(DNS_TAKEN, "")
                 self.dns.start()
-
-    def _close_dns(self, naming: Thread) -> None:
-        if naming.is_alive():
-            naming.join(PAUSE * 2)
-        if self.dns is not None:
-            self.dns.close()
-            self.dns = None

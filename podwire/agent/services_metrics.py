@@ -28,7 +28,7 @@ class ServicesCollector(Collector):
         node = self._services.node
         with node.lock:
             found = list(_of_proxy(node.figures))
-            pending = float(not node.health.is_healthy)
+            pending = float(node.programs and not node.health.is_healthy)
             names = [str(one["name"]) for one in node.conditions.as_json()]
             names += [one.name for one in node.source.conditions()]
             services = len(node.catalogue.services)

@@ -90,6 +90,17 @@ def read_settings(path: Path = AGENT_CONFIG) -> Settings:
         raise CniError(INVALID_CONFIG, f"{path}: {error.msg}", error.details) from error
 
 
+def read_chosen_settings(path: Path) -> Settings:
+    """Return the settings of a file that somebody has named, and means to be there; the usual one need not.
+
+    Raises:
+        CniError: as `read_settings`, and if there is none.
+    """
+    if path != AGENT_CONFIG and not path.exists():
+        raise CniError(IO_FAILURE, f"{path}: there is no such file")
+    return read_settings(path)
+
+
 def _refuse_unknown(path: Path, body: dict[str, object]) -> None:
     for section, keys in body.items():
         field = Settings.model_fields.get(section)

@@ -1,4 +1,4 @@
-"""Proxy and DNS without the agent: until told to stop, with their questions, health and metrics."""
+"""Proxy and DNS with their metrics; and without the agent: until told to stop, and asked by a socket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from service_proxy.background import Background
 from service_proxy.health_http import NOT_FOUND, HttpAnswer, open_listener, serve
 from service_proxy.settings import DnsSettings, ProxySettings, split_listen
 
-SOCKET = Path("/run/podwire/services.sock")
+SOCKET, DNS_SOCKET = Path("/run/podwire/services.sock"), Path("/run/podwire/dns.sock")  # they may be two
 MODE = "nftables"  # what kube-proxy calls what this does
 
 
@@ -36,16 +36,22 @@ def run_services(proxy: ProxySettings, dns: DnsSettings, socket: Path = SOCKET) 
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    services = Services(proxy, dns)
-    with ExitStack() as stack:
-        stack.enter_context(answering(socket, {SERVICES: services.answer}))
-        for listen in {one for one in (proxy.metrics, dns.metrics) if one}:
-            stack.enter_context(serving_metrics(listen, services, proxy))
-        services.start()
-        stack.callback(services.stop)
+    with running_services(proxy, dns) as services, answering(socket, {SERVICES: services.answer}):
         notify("READY=1")
         stopped.wait()
         notify("STOPPING=1")
+
+
+@contextmanager
+def running_services(proxy: ProxySettings, dns: DnsSettings) -> Iterator[Services]:
+    """Serve while the block runs, with metrics where they are wanted. Raises as `run_services`."""
+    services = Services(proxy, dns)
+    with ExitStack() as stack:
+        for listen in {one.metrics for one in (proxy, dns) if one.enabled and one.metrics}:
+            stack.enter_context(serving_metrics(listen, services, proxy))
+        services.start()
+        stack.callback(services.stop)
+        yield services
 
 
 @contextmanager

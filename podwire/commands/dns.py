@@ -15,7 +15,7 @@ app = typer.Typer(help="Serve services' names on this node, without the agent: w
 
 @app.command()
 def dns(
-    config: Annotated[Path | None, typer.Option(help="An agent.toml; its [dns] is read.")] = None,
+    config: Annotated[Path | None, typer.Option(help="An agent.toml; its \\[dns] is read.")] = None,
     source: Annotated[str, typer.Option(help='A folder, a store\'s URL, or "kubernetes".')] = "",
     kubeconfig: Annotated[str, typer.Option(help="How the API server is reached; in a pod: by itself.")] = "",
     node: Annotated[str, typer.Option(help="This node's name.")] = "",
@@ -34,12 +34,12 @@ def dns(
     v: Annotated[int, typer.Option("--v", help="How much is logged.")] = 0,
 ) -> None:
     """Answer until SIGTERM."""
-    from podwire.agent.settings import Settings, read_settings
-    from podwire.agent.standalone import SOCKET, run_services
+    from podwire.agent.settings import Settings, read_chosen_settings
+    from podwire.agent.standalone import DNS_SOCKET, run_services
     from podwire.commands.logs import log_to_stderr
     from service_proxy.settings import DnsSettings
 
-    base = read_settings(config) if config is not None else Settings()
+    base = read_chosen_settings(config) if config is not None else Settings()
     given: JsonObject = {
         "source": source or ("kubernetes" if kubeconfig else ""),
         "kubeconfig": kubeconfig,
@@ -56,4 +56,4 @@ def dns(
         chosen["ttl"] = ttl
     log_to_stderr(v)
     proxy = base.proxy.model_copy(update={"enabled": False, "healthz": "", "metrics": ""})
-    run_services(proxy, validate(DnsSettings, chosen | {"enabled": True}), socket or SOCKET)
+    run_services(proxy, validate(DnsSettings, chosen | {"enabled": True}), socket or DNS_SOCKET)

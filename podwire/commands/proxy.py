@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from cni_spec.config import validate
 from cni_spec.errors import INVALID_CONFIG, IO_FAILURE, CniError
@@ -17,13 +18,32 @@ app = typer.Typer(help="Serve services on this node, without the agent: what kub
 LISTENS = {"healthz": "0.0.0.0:10256", "metrics": "127.0.0.1:10249"}  # kube-proxy's defaults
 
 MODE = "nftables"
+# as strconv.ParseBool has them, in lower case
+GO_BOOLEANS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+class GoFlags(TyperCommand):
+    """Flags as Go's programs take them: `--cleanup=true` is `--cleanup`, and `=false` is none."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read the words of a command line."""
+        flags = {name for one in self.params if getattr(one, "is_flag", False) for name in one.opts}
+        words = []
+        for word in args:
+            name, equals, value = word.partition("=")
+            if not (equals and name in flags and value.lower() in GO_BOOLEANS):
+                words.append(word)
+            elif GO_BOOLEANS[value.lower()]:
+                words.append(name)
+        return super().parse_args(ctx, words)
+
+
+@app.command(cls=GoFlags, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def proxy(
     context: typer.Context,
     config: Annotated[
-        Path | None, typer.Option(help="kube-proxy's KubeProxyConfiguration, or an agent.toml with [proxy].")
+        Path | None,
+        typer.Option(help="kube-proxy's KubeProxyConfiguration, or an agent.toml with \\[proxy]."),
     ] = None,
     source: Annotated[str, typer.Option(help='A folder, a store\'s URL, or "kubernetes".')] = "",
     kubeconfig: Annotated[str, typer.Option(help="How the API server is reached; in a pod: by itself.")] = "",
@@ -82,9 +102,9 @@ def _run(settings: JsonObject, verbosity: int, socket: Path | None) -> None:
 def _read(path: Path) -> tuple[JsonObject, str]:
     """Return what a configuration file says as [proxy] does, and kube-proxy's mode."""
     if path.suffix == ".toml":
-        from podwire.agent.settings import read_settings
+        from podwire.agent.settings import read_chosen_settings
 
-        return read_settings(path).proxy.model_dump(mode="json"), ""
+        return read_chosen_settings(path).proxy.model_dump(mode="json"), ""
     import yaml
 
     from service_proxy.kube_proxy_config import BadConfiguration, read_configuration
@@ -92,8 +112,10 @@ def _read(path: Path) -> tuple[JsonObject, str]:
     try:
         body = yaml.safe_load(path.read_text())
         reading = read_configuration(body if isinstance(body, dict) else {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CniError(IO_FAILURE, f"{path}: {error}") from error
+    except OSError as error:
+        raise CniError(IO_FAILURE, f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CniError(INVALID_CONFIG, f"{path}: {' '.join(str(error).split())}") from error
     except BadConfiguration as error:
         raise CniError(INVALID_CONFIG, f"{path}: {error}") from error
     for note in reading.notes:

@@ -60,15 +60,16 @@ def _server(server: str, zone: str, socket: object) -> tuple[tuple[str, int], st
     """Return where to ask, and the cluster's domain."""
     from pathlib import Path
 
-    from service_proxy.dns.opening import parse_server
+    from service_proxy.dns.forward_settings import read_server
 
     if server:
         try:
-            chosen = parse_server(server)
+            chosen = read_server(server)
         except ValueError as error:
             raise CniError(INVALID_CONFIG, f"--server: {error}") from error
         return (chosen.address, chosen.port), zone or "cluster.local"
-    found = ask_services(socket if isinstance(socket, Path) else None, "status")["dns"]
+    asked = socket if isinstance(socket, Path) else None
+    found = ask_services(asked, "status", suits=lambda body: bool(body["dns"]))["dns"]
     if not found:
         raise CniError(NOT_AVAILABLE, "no DNS is served on this node: [dns] enabled = true, or --server")
     return (str(found["addresses"][0]), int(found["port"])), zone or str(found["zone"])
@@ -97,7 +98,7 @@ def _ask(name: dns.name.Name, kind: str, where: tuple[str, int], *, tcp: bool) -
         if tcp:
             return dns.query.tcp(query, where[0], TIMEOUT, where[1])
         return dns.query.udp_with_fallback(query, where[0], TIMEOUT, where[1])[0]
-    except dns.rdatatype.UnknownRdatatype as error:
+    except (dns.rdatatype.UnknownRdatatype, ValueError) as error:  # ValueError: TYPE65536
         raise CniError(INVALID_CONFIG, f"--type: there is no type {kind!r}") from error
     except (OSError, dns.exception.DNSException) as error:
         raise CniError(TRY_AGAIN_LATER, f"{where[0]} port {where[1]} does not answer: {error}") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cni_spec.errors import NOT_AVAILABLE, CniError
+from cni_spec.errors import INVALID_CONFIG, NOT_AVAILABLE, CniError
 from podwire.commands.options import OutputOption
 from podwire.commands.printing import Output, print_json, print_table, say
 from podwire.commands.services_asking import SocketOption, ask_services
@@ -20,7 +20,7 @@ app = typer.Typer(help="Services: who answers, where, how much.", no_args_is_hel
 
 NameArgument = Annotated[str, typer.Argument(metavar="[NAMESPACE/]NAME", help="A service.")]
 SourceOption = Annotated[
-    str, typer.Option("--source", help="A folder or a store's URL; by default the agent's [proxy] source.")
+    str, typer.Option("--source", help="A folder or a store's URL; by default the agent's \\[proxy] source.")
 ]
 
 
@@ -97,10 +97,16 @@ def apply(
     source: SourceOption = "",
 ) -> None:
     """Write objects where this node reads its services: a folder or a store."""
+    from cluster_store.store import StoreRefused
     from service_proxy.editing import name_of, read_objects
 
     text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    objects = read_objects(text)
+    try:
+        objects = read_objects(text)
+    except StoreRefused as error:
+        raise CniError(INVALID_CONFIG, f"{file}: {error}") from error
+    if not objects:
+        raise CniError(INVALID_CONFIG, f"{file}: there is no object in it")
     editor = _editor(source)
     for kind, item in objects:
         editor.put(kind, item)
@@ -114,7 +120,7 @@ def delete(
     source: SourceOption = "",
 ) -> None:
     """Remove an object that `apply` has written."""
-    from service_proxy.sources.identity import key_of, kind_of, with_namespace
+    from service_proxy.sources.identity import Unnamed, key_of, kind_of, shown, with_namespace
 
     namespace, slash, last = name.rpartition("/")
     metadata = {"name": last, "namespace": namespace if slash else "default"}
@@ -122,8 +128,13 @@ def delete(
     found = kind_of(item)
     if found is None:
         raise CniError(NOT_AVAILABLE, f"kind {kind!r} is none that services are made of")
-    if not _editor(source).delete(found, key_of(found, with_namespace(found, item))):
+    try:
+        key = key_of(found, with_namespace(found, item))
+    except Unnamed as error:
+        raise CniError(INVALID_CONFIG, f"{name!r} names nothing: expected NAME or NAMESPACE/NAME") from error
+    if not _editor(source).delete(found, key):
         raise CniError(NOT_AVAILABLE, f"there is no {kind} {name} that `apply` has written")
+    say(f"{shown(found, key)} removed")
 
 
 def _editor(source: str) -> Editor:
@@ -158,7 +169,8 @@ def _facts(body: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _status(body: dict[str, Any]) -> list[tuple[str, str]]:
-    facts = [("node", body["node"]), ("source", body["source"]), ("in the kernel", _yes(body["synced"]))]
+    written = _yes(body["synced"]) if body["programs"] else "nothing: DNS alone is served"
+    facts = [("node", body["node"]), ("source", body["source"]), ("in the kernel", written)]
     facts += [("services", str(body["services"])), ("endpoints", str(body["endpoints"]))]
     if body["waiting_for"]:
         facts.append(("waiting for", " ".join(body["waiting_for"])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,22 +15,36 @@ from podwire.agent.client import socket_path
 from podwire.agent.protocol import NOT_SERVED, SERVICES, ProtocolError, Reply, Request
 
 SocketOption = Annotated[
-    Path | None, typer.Option("--socket", help="Whom to ask; by default the agent, then a proxy by itself.")
+    Path | None,
+    typer.Option("--socket", help="Whom to ask; by default the agent, `podwire proxy`, `podwire dns`."),
 ]
-STANDALONE = Path("/run/podwire/services.sock")
+STANDALONE = Path("/run/podwire/services.sock")  # of `podwire proxy`
+DNS_STANDALONE = Path("/run/podwire/dns.sock")  # of `podwire dns`, which may run beside it
 TIMEOUT = 30.0  # seconds; 100,000 flows are counted in one
 
 
-def ask_services(socket: Path | None, ask: str, of: str = "") -> Any:
-    """Return the answer. Raises CniError: 11 where nobody answers, 50 where nobody serves services."""
+def ask_services(
+    socket: Path | None, ask: str, of: str = "", suits: Callable[[Any], bool] = lambda _: True
+) -> Any:
+    """Return the first answer that suits, else the first one.
+
+    Raises:
+        CniError: 11 where nobody answers, 50 where nobody serves services.
+    """
     question = Request(SERVICES, {}, json.dumps({"ask": ask, "of": of}).encode())
-    replies = [_asked(path, question) for path in ([socket] if socket else [socket_path(), STANDALONE])]
-    for reply in replies:
+    replies: list[Reply | OSError | ProtocolError] = []
+    found = []
+    for path in [socket] if socket else [socket_path(), STANDALONE, DNS_STANDALONE]:
+        replies.append(reply := _asked(path, question))
         if isinstance(reply, Reply) and reply.status != NOT_SERVED:
             body = json.loads(reply.stdout)
             if reply.status:
                 raise CniError(int(body["code"]), str(body["msg"]), str(body.get("details", "")))
-            return body
+            if suits(body):
+                return body
+            found.append(body)
+    if found:
+        return found[0]
     if any(isinstance(one, Reply) for one in replies):
         raise CniError(
             NOT_AVAILABLE, "this agent serves no services: [proxy] enabled = true in /etc/podwire/agent.toml"

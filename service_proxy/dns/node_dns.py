@@ -45,10 +45,11 @@ class NodeDns:
         Raises:
             OSError: it cannot be listened at an address.
         """
-        self._feed = Feed(catalogue, prefers_near=options.zone.prefers_near, names_pods=options.names_pods)
         self._pairs = _open(options)
         setup = Setup(options.zone, int(time.time()), options.open_resolver, options.linger)
         self.workers = Workers(self._pairs, setup)
+        # a catalogue never forgets who listens: nobody who could not begin may be among them
+        self._feed = Feed(catalogue, prefers_near=options.zone.prefers_near, names_pods=options.names_pods)
         self._is_over = False
         self._thread = Thread(target=self._run, name="dns feed", daemon=True)
 

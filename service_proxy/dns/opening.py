@@ -8,7 +8,8 @@ from pathlib import Path
 
 from linuxnet.local_addresses import add_local
 from service_proxy.catalogue import Catalogue
-from service_proxy.dns.forward_settings import PORT, CacheSettings, ForwardSettings, Policy, Server
+from service_proxy.dns.forward_settings import CacheSettings, ForwardSettings, Policy, Server, read_server
+from service_proxy.dns.message import is_name
 from service_proxy.dns.node_dns import DnsOptions, NodeDns
 from service_proxy.dns.outside import OutsideOptions, open_outside
 from service_proxy.dns.zone import PodNames, ZoneOptions
@@ -48,16 +49,21 @@ def open_dns(settings: DnsSettings, catalogue: Catalogue, addresses: tuple[Addre
 
 
 def options_of(settings: DnsSettings, addresses: tuple[Address, ...]) -> DnsOptions:
-    """Return what the server is told. Raises ValueError for an upstream that is no address."""
+    """Return what the server is told.
+
+    Raises:
+        ValueError: an upstream or a host is no address, a domain is none; the message names the key.
+    """
     zone = ZoneOptions(
         zone=settings.zone,
         ttl=settings.ttl,
         pods=PodNames(settings.pods),
         server_addresses=tuple(one for one in addresses if not _is_loopback(one)),
+        prefers_near=settings.prefers_near,
     )
     outside = OutsideOptions(
         forward=_forwarding(settings),
-        servers=tuple(map(parse_server, settings.upstreams)),
+        servers=tuple(_asked("upstreams", one) for one in settings.upstreams),
         resolv_conf=Path(settings.resolv_conf),
         own=tuple(Server(_text(one), settings.port) for one in addresses),
         has_autopath=settings.autopath,
@@ -67,26 +73,10 @@ def options_of(settings: DnsSettings, addresses: tuple[Address, ...]) -> DnsOpti
         port=settings.port,
         processes=settings.workers,
         zone=zone,
+        names_pods=settings.endpoint_pod_names,
+        linger=settings.linger,
         open_resolver=partial(open_outside, outside),
     )
-
-
-def parse_server(text: str) -> Server:
-    """Read "10.0.0.1", "10.0.0.1:5353", "fd00::1" or "[fd00::1]:5353". Raises ValueError."""
-    host, port = text, PORT
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = _port(rest.removeprefix(":"), text) if rest else PORT
-    elif text.count(":") == 1:
-        host, _, rest = text.partition(":")
-        port = _port(rest, text)
-    return Server(str(ipaddress.ip_address(host)), port)
-
-
-def _port(text: str, whole: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise ValueError(f"{whole!r}: expected ADDRESS or ADDRESS:PORT")
-    return int(text)
 
 
 def _forwarding(settings: DnsSettings) -> ForwardSettings:
@@ -99,13 +89,36 @@ def _forwarding(settings: DnsSettings) -> ForwardSettings:
     return ForwardSettings(
         policy=Policy(settings.policy),
         max_concurrent=settings.max_concurrent,
-        stubs={domain: tuple(map(parse_server, servers)) for domain, servers in settings.stubs.items()},
+        stubs={
+            _domain("stubs", domain): tuple(_asked("stubs", one) for one in servers)
+            for domain, servers in settings.stubs.items()
+        },
         hosts={
-            name: tuple(ipaddress.ip_address(one).packed for one in given)
+            _domain("hosts", name): tuple(_host(one) for one in given)
             for name, given in settings.hosts.items()
         },
         cache=cache,
     )
+
+
+def _asked(key: str, text: str) -> Server:
+    try:
+        return read_server(text)
+    except ValueError as error:
+        raise ValueError(f"[dns] {key}: {error}") from error
+
+
+def _domain(key: str, text: str) -> str:
+    if not is_name(text):  # a process that answers would not begin with it
+        raise ValueError(f"[dns] {key}: {text[:80]!r} is no domain name")
+    return text
+
+
+def _host(text: str) -> Address:
+    try:
+        return ipaddress.ip_address(text).packed
+    except ValueError as error:
+        raise ValueError(f"[dns] hosts: {error}") from error
 
 
 def _is_loopback(address: Address) -> bool:

@@ -90,7 +90,7 @@ class PodNamespaces:
     def _read(self, name: str) -> None:
         """Take one file's record in place of what it said before."""
         for address in self._files.pop(name, ()):
-            if self._pods[address][1] == name:  # else a newer pod has it
+            if (found := self._pods.get(address)) and found[1] == name:  # else a newer pod has or had it
                 del self._pods[address]
         if name.startswith("."):  # a temporary file of ours
             return

@@ -115,7 +115,8 @@ def _receive(control: socket.socket, size: int) -> bytes:
 
 def main(arguments: list[str]) -> int:
     """Serve until the agent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the agent, which then ends this
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C, and systemd, who tells the whole cgroup: both
+        signal.signal(number, signal.SIG_IGN)  # are for the agent, which then ends this
     control = socket.socket(fileno=int(arguments[0]))
     control.settimeout(REPLY_TIMEOUT)
     pairs = [Pair(*(socket.socket(fileno=int(one)) for one in pair.split(","))) for pair in arguments[1:]]

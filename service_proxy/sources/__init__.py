@@ -18,7 +18,7 @@
     pod_endpoints  what one pod is for a service
     selectors    which services select a pod, and which pods a service
     filling      addresses and ports that services were given here
-    opening      a source from what a configuration names
+    opening      a folder's source and a store's, of their parts
 
 A feed never tells a part of what there is as if it were all; an object that has become bad says what it said
 before. Imports cluster_store and what is above it in service_proxy: model, catalogue, objects.

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from service_proxy.model import (
     Address,
+    Distribution,
     Endpoint,
     EndpointPort,
     EndpointSlice,
+    Hints,
     Pod,
     Service,
     ServiceName,
     ServicePort,
     SliceName,
 )
+from service_proxy.slice_objects import shared
 
 Ports = tuple[EndpointPort, ...]
 Member = tuple[Ports, Endpoint]
@@ -59,7 +62,16 @@ def _endpoint(service: Service, pod: Pod, zone: str, address: Address) -> Endpoi
         zone=zone,
         hostname=pod.hostname if is_named else "",
         pod=pod.name.name,
+        hints=shared(_hints(service.distribution, pod.node, zone)),
     )
+
+
+def _hints(distribution: Distribution, node: str, zone: str) -> Hints | None:
+    """Return for whom an endpoint is meant (endpointslice/trafficdist): its zone, or its node before that."""
+    zones = (zone,) if zone else ()
+    if distribution is Distribution.SAME_NODE and node:
+        return Hints(zones, (node,))
+    return Hints(zones) if distribution is Distribution.SAME_ZONE and zones else None
 
 
 def _port(wanted: ServicePort, pod: Pod) -> EndpointPort | None:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cluster_store.store import StoreRefused
 from podwire.agent.client import ask
 from podwire.agent.protocol import NOT_SERVED, SERVICES, Reply, Request
 from podwire.agent.services import Services
 from podwire.agent.services_metrics import ServicesCollector
+from podwire.agent.standalone import running_services
+from service_proxy.catalogue import Event, Kind
+from service_proxy.health import ProxyHealth
+from service_proxy.node import ServiceNode
 from service_proxy.settings import DnsSettings, ProxySettings
+from service_proxy.sources.source import Source
 from tests.agent.conftest import SOCKET
-from tests.service_proxy.world import NODE, WITHIN, Folder, pod, service, wait_for
+from tests.service_proxy.world import NODE, WITHIN, Folder, pod, service, table, wait_for
 from tests.ways import running_agent
 
 WEB = service("web", "10.96.0.5", type="NodePort", ports=[{"name": "http", "port": 80, "targetPort": 8080}])
@@ -50,6 +58,11 @@ def services(host: None, tmp_path: Path) -> Iterator[Services]:
 
 def question(**body: str) -> Reply:
     return ask(SOCKET, Request(SERVICES, {}, json.dumps(body).encode()), timeout=10)
+
+
+def get(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+        return str(answer.read().decode())
 
 
 def podwire(*words: str) -> subprocess.CompletedProcess[str]:
@@ -119,3 +132,97 @@ def test_prometheus_hears_of_it_under_kube_proxys_and_corednss_names(services: S
         one for one in found["kubeproxy_sync_proxy_rules_duration_seconds"].samples if "count" in one.name
     ]
     assert counts[0].value >= 1
+
+
+class Fragile(Services):
+    """Services whose first loop meets an error of our own, and whose second a source that cannot be."""
+
+    made = 0
+
+    def _make(self) -> ServiceNode:
+        self.made += 1
+        if self.made == 2:
+            raise StoreRefused("the kubeconfig has gone")
+        found = super()._make()
+        if self.made == 1:
+            found.source.close()
+            found.source = Source("broken", found.source.kinds, [], [BrokenStage()])
+        return found
+
+
+class BrokenStage:
+    def take(self, events: Sequence[Event]) -> list[Event]:
+        raise KeyError("nobody has thought of this")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_loop_that_dies_is_followed_by_another(host: None, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "services")
+    folder.put(WEB)
+    proxy = ProxySettings(enabled=True, source=str(folder.path), node=NODE, state=str(tmp_path))
+    found = Fragile(proxy, DnsSettings())
+    found.start()
+    wait_for(lambda: found.made == 3 and found.node.is_synced)
+    assert "10.96.0.5" in table()
+    found.stop()
+
+
+def test_dns_alone_is_never_late_with_rules_that_it_does_not_write(host: None, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "services")
+    folder.put(WEB)
+    dns = DnsSettings(enabled=True, source=str(folder.path), node=NODE, addresses=("127.0.0.53",))
+    found = Services(ProxySettings(state=str(tmp_path)), dns)
+    found.start()
+    wait_for(lambda: bool(found.node.catalogue.services) and found.dns is not None)
+    body = json.loads(found.answer(b'{"ask": "status"}').stdout)
+    assert body["programs"] is False and body["complete"] and body["services"] == 1
+    assert found.node.health.is_healthy and found.node.figures.programming.count == 0
+    found.node.health = ProxyHealth(patience=0)
+    late = {one.name: one for one in ServicesCollector(found).collect()}["podwire_services_late"]
+    assert late.samples[0].value == 0
+    found.stop()
+    assert table() == ""
+
+
+def test_a_loop_that_cannot_begin_gives_back_all_it_has_opened(host: None, tmp_path: Path) -> None:
+    settings = ProxySettings(
+        enabled=True, source=str(tmp_path), node=NODE, load_balancer_pools=("192.0.2.0/24",)
+    )
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        node = ServiceNode(
+            settings.model_copy(update={"source": "nonsense:"}),
+            lambda conditions: Source("nothing", frozenset(Kind), []),
+        )
+        with pytest.raises(StoreRefused):
+            node.run()
+        del node
+        gc.collect()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+
+
+def test_both_have_their_metrics_in_the_agent_too(host: None, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "services")
+    common = {"enabled": True, "source": str(folder.path), "node": NODE}
+    proxy = ProxySettings.model_validate({**common, "metrics": "127.0.0.1:10249", "state": str(tmp_path)})
+    dns = DnsSettings.model_validate({**common, "metrics": "127.0.0.1:9153"})
+    with running_services(proxy, dns) as found:
+        wait_for(lambda: found.dns is not None)
+        assert get(10249, "proxyMode") == "nftables" and "kubeproxy_sync" in get(10249, "metrics")
+        assert "coredns_dns_requests_total" in get(9153, "metrics")
+
+
+def test_names_are_answered_beside_a_proxy_of_its_own(host: None, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "services")
+    folder.put(WEB, NAMESPACE)
+    common = {"enabled": True, "source": str(folder.path), "node": NODE}
+    proxy = ProxySettings.model_validate({**common, "state": str(tmp_path)})
+    with (
+        running_services(proxy, DnsSettings()) as rules,
+        running_services(ProxySettings(state=str(tmp_path)), DnsSettings.model_validate(common)) as names,
+    ):
+        assert rules.wait_ready(WITHIN)
+        wait_for(lambda: names.dns is not None)
+        question = ["dig", "+short", "@10.96.0.10", "web.default.svc.cluster.local"]
+        judged = subprocess.run(question, capture_output=True, text=True, check=True)
+        assert judged.stdout == "10.96.0.5\n", "its address is of the range of ClusterIPs, and no service's"

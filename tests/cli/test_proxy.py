@@ -150,12 +150,17 @@ def test_dns_by_itself_answers_from_a_folder(host: None, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("proxy", "--config", "/nonexistent"), "/nonexistent"),
+        (("proxy", "--config", "/nonexistent"), "/nonexistent: No such file"),
+        (("proxy", "--config", "/nonexistent.toml"), "/nonexistent.toml: there is no such file"),
+        (("dns", "--config", "/nonexistent.toml"), "/nonexistent.toml: there is no such file"),
         (("proxy", "--source", "nonsense:"), "expected"),
         (("proxy", "--source", "/x", "--cluster-cidr", "10.0.0.0/99"), "pods"),
         (("proxy", "--source", "kubernetes"), "KUBERNETES_SERVICE_HOST"),
-        (("dns", "--source", "/x", "--upstream", "nobody"), "nobody"),
+        (("dns", "--source", "/x", "--upstream", "nobody"), "[dns] upstreams: 'nobody'"),
         (("service", "show", "web", "--socket", "/nonexistent"), "nobody answers"),
+        (("service", "delete", "", "--source", "/nonexistent"), "expected NAME or NAMESPACE/NAME"),
+        (("service", "apply", "-f", "/dev/null", "--source", "/nonexistent"), "there is no object in it"),
+        (("resolve", "web", "--server", "127.0.0.1", "--type", "TYPE65536"), "there is no type"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(host: None, words: tuple[str, ...], said: str) -> None:
@@ -164,3 +169,31 @@ def test_what_is_wrong_is_one_sentence(host: None, words: tuple[str, ...], said:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=20)
     assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr
     assert table() == ""
+
+
+def test_booleans_are_taken_as_gos_programs_take_them(host: None, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "services")
+    folder.put(service("web", "10.96.0.5"))
+    flags = (
+        "--masquerade-all=true",
+        "--cleanup=False",
+        "--healthz-bind-address=",
+        "--bind-address-hard-fail=true",
+    )
+    with running(
+        tmp_path, "proxy", "--source", str(folder.path), *flags, f"--metrics-bind-address={METRICS}"
+    ):
+        wait_for(lambda: "10.96.0.5" in table())
+        assert json.loads(fetch(f"{METRICS}/configz")[1])["podwire"]["masquerade_all"] is True
+    command = [sys.executable, "-m", "podwire", "proxy", "--cleanup=true"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
+    assert table() == ""
+
+
+def test_sections_are_named_in_the_help() -> None:
+    for words, said in ((("proxy",), "[proxy]"), (("dns",), "[dns]"), (("service", "apply"), "[proxy]")):
+        command = [sys.executable, "-m", "podwire", *words, "--help"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "200"}
+        )
+        assert said in done.stdout

@@ -38,4 +38,5 @@ def test_nothing_is_written_of_a_file_with_one_bad_object(cli: Cli, tmp_path: Pa
     file, folder = tmp_path / "bad.yaml", tmp_path / "services"
     file.write_text(yaml.safe_dump_all([WEB, service("bad", "10.96.0.300")]))
     refused = cli("service", "apply", "-f", file, "--source", folder)
-    assert refused.exit_code == 1 and "bad" in refused.stderr and not folder.exists()
+    assert refused.exit_code == 1 and f"{file}: " in refused.stderr and not folder.exists()
+    assert "default/bad" in refused.stderr

@@ -7,6 +7,8 @@ from collections import Counter
 
 from linuxnet.service_entries import Entry
 from service_proxy.catalogue import Catalogue, Changed, Kind
+from service_proxy.conditions import Conditions
+from service_proxy.deciding import Decider
 from service_proxy.decisions import Decisions
 from service_proxy.model import (
     Algorithm,
@@ -15,6 +17,7 @@ from service_proxy.model import (
     ServicePort,
     ServiceType,
 )
+from service_proxy.settings import ProxySettings
 from service_proxy.wanted import Wanted
 from tests.service_proxy.made import CONTEXT, HERE, WEB, endpoint, endpoint_slice, ips, service, tell
 
@@ -227,3 +230,45 @@ def test_a_walk_of_small_changes_ends_where_one_look_at_everything_does() -> Non
         for one in now.values():
             kept.update((e.name, e.key) for e in one.entries if not e.name.startswith("hairpin"))
         assert set(kept.values()) <= {1}  # no key of the kernel's is two services'
+
+
+def test_what_one_had_that_has_gone_is_the_others_when_everything_is_looked_at() -> None:
+    ports = (ServicePort("http", "tcp", 80, 30080),)
+    first = service(API, type=ServiceType.NODE_PORT, ports=ports, cluster_ips=ips("10.96.0.1"))
+    second = service(ZOO, type=ServiceType.NODE_PORT, ports=ports, cluster_ips=ips("10.96.0.2"))
+    leads = "nodeports4 { tcp . 30080 : goto masq_node_pick_1 }"
+    catalogue, _ = world(first, second)
+    conditions = Conditions()
+    decider = Decider(ProxySettings(node=HERE), catalogue, conditions)
+    assert leads not in words(dict(decider.decide_all())[ZOO]) and conditions.has("NotServed")
+    remove(catalogue, API)
+    found = dict(decider.decide_all())
+    assert found[API] == Wanted(), "so that its ports are closed"
+    assert leads in words(found[ZOO]) and not conditions.has("NotServed")
+    assert dict(decider.decide_all()).keys() == {ZOO}
+
+
+def test_to_look_at_a_service_decides_nothing() -> None:
+    ports = (ServicePort("http", "tcp", 80, 30080),)
+    base = {"type": ServiceType.NODE_PORT, "ports": ports, "affinity_timeout": 60}
+    first = service(API, cluster_ips=ips("10.96.0.1"), **base)
+    second = service(ZOO, cluster_ips=ips("10.96.0.2"), **base)
+    catalogue, decisions = world(second)
+    before = decisions.decide([ZOO])[ZOO]
+    tell(catalogue, first, endpoint_slice(endpoint(A), endpoint(B), of=API))
+    assert decisions.look(API).backends and decisions.look(WEB) == Wanted()
+    assert decisions.decide([API]).keys() == {API, ZOO}, "the other is to learn of its loss"
+    assert decisions.look(ZOO).conditions == decisions.decide([ZOO])[ZOO].conditions != before.conditions
+
+
+def test_to_look_before_the_first_decision_leaves_slots_as_the_kernel_has_them() -> None:
+    catalogue = Catalogue(HERE)
+    tell(catalogue, service(), endpoint_slice(*map(endpoint, (A, B, C))))
+    shown = [
+        one for one in Decisions(catalogue, CONTEXT).decide([WEB])[WEB].entries if one.name == "endpoints4"
+    ]
+    turned = [one._replace(data=shown[at - 1].data) for at, one in enumerate(shown)]
+    decisions = Decisions(catalogue, CONTEXT)
+    decisions.look(WEB)
+    decisions.adopt(turned)
+    assert {*turned} <= {*decisions.decide([WEB])[WEB].entries}

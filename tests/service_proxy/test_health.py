@@ -15,6 +15,8 @@ from service_proxy.health import ProxyHealth, answering
 from service_proxy.health_http import open_listener, serve
 from service_proxy.health_ports import HealthPorts
 from service_proxy.model import ServiceName
+from service_proxy.ports import Ports
+from service_proxy.settings import ProxySettings
 
 WEB, SHOP = ServiceName("default", "web"), ServiceName("default", "shop")
 PORT = 32000
@@ -149,3 +151,18 @@ def test_healthz_and_livez_differ_on_a_node_that_leaves(background: Background) 
     assert statuses() == (200, 200)
     assert get("/other", 10256)[0] == 404
     server.close()
+
+
+def test_the_proxys_health_is_served_as_soon_as_another_leaves_the_port(host: None) -> None:
+    conditions, health = Conditions(), ProxyHealth()
+    health.updated()
+    ports = Ports(ProxySettings(healthz=f"127.0.0.1:{PORT}"), conditions, health)
+    with socket.create_server(("127.0.0.1", PORT)):
+        ports.open()
+        assert conditions.has("HealthzTaken")
+    ports.retry()
+    assert get("/healthz")[0] == 200 and not conditions.as_json()
+    ports.retry()  # and not a second time
+    assert not conditions.as_json()
+    ports.close()
+    assert is_refused()

@@ -170,6 +170,17 @@ def test_what_somebody_else_damages_is_mended_within_a_second(
         assert wait_for(lambda: table() == before) < 1.0
 
 
+def test_a_rule_in_the_place_of_another_is_mended(host: None, folder: Folder) -> None:
+    with running(make_node(folder.path)):
+        before = table()
+        chain = nft("-a", "list", "chain", "inet", "podwire_services", "services")
+        handle = chain.partition("vmap @services4 # handle ")[2].split()[0]
+        where = f"inet podwire_services services handle {handle}"
+        subprocess.run(["nft", f"replace rule {where} accept"], check=True)
+        assert table() != before
+        assert wait_for(lambda: table() == before) < 2.0
+
+
 def test_a_refused_transaction_is_found_out_and_recovered_from(host: None, folder: Folder) -> None:
     with running(make_node(folder.path)) as node:
         with node.lock:  # the kernel is not what the loop believes, and nobody has told it

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,8 +18,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from linuxnet.netns import inside
-from service_proxy.catalogue import Changed, Kind
+from service_proxy.catalogue import Catalogue, Changed, Kind
 from service_proxy.dns import orphan
+from service_proxy.dns.feed import Feed
 from service_proxy.dns.forward_settings import Server
 from service_proxy.dns.metrics import DnsCollector
 from service_proxy.dns.node_dns import DnsOptions, NodeDns
@@ -160,6 +163,29 @@ dns.start()
 print(*(one.pid for one in dns.workers), flush=True)
 input()
 """
+
+
+def test_a_process_leaves_its_end_to_its_agent() -> None:
+    web = f"web.{SVC}"
+    with world() as server:
+        server.wait_for([f"{web} A 10.96.0.10"], web, "A")
+        before = [one.pid for one in server.dns.workers]
+        for pid in before:  # as systemd does, which tells all processes of a unit at once
+            os.kill(pid, signal.SIGTERM)
+        server.change(Kind.SERVICE, Service(WEB, ports=(HTTP,), cluster_ips=packed("10.96.0.99")))
+        server.wait_for([f"{web} A 10.96.0.99"], web, "A")
+        assert [one.pid for one in server.dns.workers if one.is_alive] == before
+
+
+def test_a_server_that_cannot_listen_is_forgotten(host: None) -> None:
+    catalogue = Catalogue()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((V4, 0))
+        for _ in range(3):
+            with pytest.raises(OSError, match="in use"):
+                NodeDns(catalogue, DnsOptions(packed(V4), port=other.getsockname()[1]))
+    gc.collect()
+    assert not any(isinstance(one, Feed) for one in gc.get_objects()), "they would hear of all changes"
 
 
 def test_processes_end_with_an_agent_that_is_killed(host: None) -> None:

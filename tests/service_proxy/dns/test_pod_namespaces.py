@@ -110,3 +110,18 @@ def test_a_result_of_cni_0_2_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "net-x-eth0"
     path.write_text(json.dumps({"cniArgs": ARGS, "result": {"ip4": {"ip": "10.0.0.1/24"}}}))
     assert read_record(path) == {packed("10.0.0.1"): "shop"}
+
+
+def test_a_record_that_is_older_than_one_that_has_gone_harms_nobody(
+    cache: ResultCache, namespaces: PodNamespaces
+) -> None:
+    old, new = attachment("old", "shop", "10.244.0.5/24"), attachment("new", "data", "10.244.0.5/24")
+    cache.write(old)
+    wait(namespaces, "10.244.0.5", "shop")
+    cache.write(new)
+    wait(namespaces, "10.244.0.5", "data")
+    cache.remove("net", new.target)
+    wait(namespaces, "10.244.0.5", None)
+    cache.remove("net", old.target)
+    cache.write(attachment("next", "data", "10.244.0.6/24"))
+    wait(namespaces, "10.244.0.6", "data")

@@ -10,8 +10,10 @@ import pytest
 
 from service_proxy.catalogue import Changed, Event, Kind, Listed
 from service_proxy.model import (
+    Distribution,
     EndpointPort,
     EndpointSlice,
+    Hints,
     Node,
     Pod,
     Service,
@@ -55,6 +57,42 @@ def test_ready_serving_terminating(
     changed = replace(POD, **pod)  # type: ignore[arg-type]
     (_, found) = as_endpoints(replace(SERVICE, **service), changed, "")[4]  # type: ignore[arg-type]
     assert (found.is_ready, found.is_serving, found.is_terminating) == flags
+
+
+@pytest.mark.parametrize(
+    ("distribution", "zone", "hints"),
+    [
+        (Distribution.NONE, "a", None),
+        (Distribution.SAME_ZONE, "a", Hints(("a",))),
+        (Distribution.SAME_ZONE, "", None),
+        (Distribution.SAME_NODE, "a", Hints(("a",), ("n1",))),
+        (Distribution.SAME_NODE, "", Hints((), ("n1",))),
+    ],
+)
+def test_traffic_distribution_becomes_hints(
+    distribution: Distribution, zone: str, hints: Hints | None
+) -> None:
+    (_, found) = as_endpoints(replace(SERVICE, distribution=distribution), POD, zone)[4]
+    assert found.hints == hints
+
+
+def test_another_traffic_distribution_is_followed() -> None:
+    slices = PodSlices()
+    node = Node("n1", zone="a")
+    nothing: list[Event] = [
+        Listed(kind, {}) for kind in Kind if kind not in (Kind.SERVICE, Kind.POD, Kind.NODE)
+    ]
+    known: list[Event] = [
+        Listed(Kind.SERVICE, {WEB: SERVICE}),
+        Listed(Kind.POD, {POD.name: POD}),
+        Listed(Kind.NODE, {"n1": node}),
+    ]
+    slices.take([*nothing, *known])
+    near = replace(SERVICE, distribution=Distribution.SAME_ZONE)
+    told = slices.take([Changed(Kind.SERVICE, WEB, near)])
+    made = [one.value for one in told if isinstance(one, Changed) and one.kind is Kind.SLICE]
+    (found,) = made
+    assert isinstance(found, EndpointSlice) and found.endpoints[0].hints == Hints(("a",))
 
 
 def test_a_pod_that_is_over_or_without_an_address_is_no_endpoint() -> None:
