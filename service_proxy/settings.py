@@ -116,7 +116,8 @@ class ProxySettings(SourceSettings):
     from, if no API server gives them; ClusterIPs nobody has are dropped. `nodeport_addresses`: "primary"
     (the Node's addresses; all, if nobody tells them), "localhost", "all", or ranges. `external_ips`: the
     ranges that externalIPs of services may be of. `load_balancer_pools`: where addresses of load balancers
-    come from, announced on the links by ARP and NDP; nodes that have the same pools share a store. `name`:
+    come from, announced on the links by ARP and NDP; nodes that have the same pools share a store, or with an
+    API server the Leases of `lease_namespace`. `name`:
     serve only what the label service.kubernetes.io/service-proxy-name gives to a proxy of this name. Times
     in seconds.
     """
@@ -132,6 +133,7 @@ class ProxySettings(SourceSettings):
     answer_ping: bool = True
     external_ips: Cidrs = ()
     load_balancer_pools: Cidrs = ()
+    lease_namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = "podwire"
     name: str = ""
     healthz: Listen = ""
     metrics: Listen = ""
