@@ -6,8 +6,7 @@
     kubernetes_answers  what an answer means, refusals above all
     kubernetes_listing  all objects of a kind, in pages
     kubernetes_stream   lines of an answer without end
-    kubernetes_leases   a `Store` of Lease objects: what nodes agree upon about who lives, and who has what
-    kubernetes_lease_objects  such an object
+    kubernetes_leases   a `Store` of Lease objects
 
 Objects stay JSON here; whoever asked knows what they are. A watch is one list and what happened since: when
 the server has forgotten what that was (410 Gone), the next thing is another list. Nobody need know why.

@@ -1,5 +1,8 @@
 """A store of Lease objects: who lives, and who has what, where nodes share nothing but an API server.
 
+    kubernetes_lease_objects  such an object, JSON <-> value
+    kubernetes_lease_view     all of them, as far as is known
+
 What `store.Store` says of leases, made of objects that never end by themselves: a node's session is a Lease
 that it renews; who has seen no renewal for its time, by his own clock, removes it, with the version he saw as
 precondition. So of a node that was only slow nothing is removed, one that was removed learns it by its next
@@ -20,6 +23,7 @@ from cluster_store.kubernetes import KubernetesClient, Watch, WatchEvent
 from cluster_store.kubernetes_access import Access
 from cluster_store.kubernetes_answers import JsonObject, NotFound
 from cluster_store.kubernetes_lease_objects import LABEL, PART, SESSIONS, Record, read_record
+from cluster_store.kubernetes_lease_view import LeaseView, item_of
 from cluster_store.kubernetes_listing import Listing
 from cluster_store.store import (
     Change,
@@ -47,8 +51,7 @@ class LeaseStore:
     def __init__(self, access: Access, namespace: str, node: str) -> None:
         self._access, self._client, self._node = access, KubernetesClient(access), node
         self._where = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
-        self._records: dict[str, Record] = {}  # by key
-        self._renewals: dict[str, tuple[str, float]] = {}  # of sessions: last version, and since when
+        self._view = LeaseView()
         self._own: Record | None = None  # our session
         self._asked = 0  # seconds of a lease
 
@@ -60,7 +63,7 @@ class LeaseStore:
     def read(self, key: str) -> Item | None:
         """Return one item, as the server has it. Raises StoreUnavailable, StoreRefused."""
         found = self._get(Record(key, "", 0))
-        return _item(found) if found else None
+        return item_of(found) if found else None
 
     def list(self, prefix: str) -> Snapshot:
         """Return what is known of now, by what a follower heard."""
@@ -76,9 +79,7 @@ class LeaseStore:
             else:
                 self._delete(change, versions.get(change.key, 0))
         except NotFound as error:
-            self._records.pop(change.key, None)
-            if "/leases/" not in f"{error}":  # of a POST it is the namespace that is missing
-                raise StoreRefused(f"{error}") from error
+            self._view.forget(change.key)
             raise Conflict({change.key: None}) from error
 
     def follow(self, prefix: str, known: Snapshot | None = None) -> LeaseFollower:
@@ -93,10 +94,8 @@ class LeaseStore:
         before = self._get(wanted)
         try:
             self._own = self._write(wanted, before.version if before else "")
-        except Conflict as error:
+        except (Conflict, NotFound) as error:
             raise StoreUnavailable(f"{self.name}: another node of the name {self._node} is there") from error
-        except NotFound as error:
-            raise StoreRefused(f"{error}") from error
         return wanted.session
 
     def keep_alive(self, lease: int) -> int:
@@ -104,7 +103,7 @@ class LeaseStore:
         own = self._own
         if own is None or own.session != lease:
             raise LeaseGone(f"{lease}")
-        sessions = sum(one.is_session for one in self._records.values())
+        sessions = self._view.session_count
         wanted = Record(own.key, own.holder, lease, max(self._asked, self._asked * sessions // CROWD))
         try:
             self._own = self._renewed(wanted, own.version)
@@ -125,97 +124,66 @@ class LeaseStore:
 
     def living(self) -> Mapping[str, Item]:
         """Return what is known and of a session that goes on, by key."""
-        sessions = {one.session for one in self._records.values() if one.is_session}
-        if self._own is not None:
-            sessions.add(self._own.session)
-        return {
-            key: _item(one)
-            for key, one in self._records.items()
-            if one.session in sessions and not one.is_session
-        }
+        return self._view.living(self._session)
 
-    def hear(self, told: Listing | Sequence[WatchEvent]) -> bool:
-        """Take in what a watch tells; return whether it is more than renewals."""
+    @property
+    def changes(self) -> int:
+        """Return a number that differs when `living` does."""
+        return self._view.changes
+
+    def hear(self, told: Listing | Sequence[WatchEvent]) -> None:
+        """Take in what a watch tells, and end sessions that nobody has renewed for their time."""
+        self._view.hear(told)
         if isinstance(told, Listing):
-            self._records.clear()
-            found = [one for item in told.items if (one := read_record(item))]
-            for one in found:
-                self._note(one)
-            for key in self._renewals.keys() - {one.key for one in found}:
-                del self._renewals[key]
             self._drop_remains()
-            return True
-        taken = [self._take(event) for event in told]
-        return True in taken
+        for one in self._view.silent(self._session):
+            log.info("node %s has not renewed its lease for %d s", one.holder, one.seconds)
+            self._end(one)
 
-    def end_silent(self) -> bool:
-        """End sessions that nobody has renewed for their time; return whether there were any."""
-        now, found = time.monotonic(), False
-        for one in [one for one in self._records.values() if one.is_session]:
-            is_own = self._own is not None and one.session == self._own.session
-            if not is_own and now - self._renewals[one.key][1] > one.seconds:
-                log.info("node %s has not renewed its lease for %d s", one.holder, one.seconds)
-                found |= self._end(one)
-        return found
-
-    def _take(self, event: WatchEvent) -> bool:
-        one = read_record(event.item)
-        if one is None:
-            return False
-        before = self._records.get(one.key)
-        if event.kind == "DELETED":
-            self._renewals.pop(one.key, None)
-            return self._records.pop(one.key, None) is not None
-        if before is not None and int(before.version) >= int(one.version):
-            return False  # it is told again, or what we wrote ourselves
-        self._note(one)
-        return before is None or not one.is_session or before.session != one.session
-
-    def _note(self, one: Record) -> None:
-        self._records[one.key] = one
-        if one.is_session and self._renewals.get(one.key, ("", 0.0))[0] != one.version:
-            self._renewals[one.key] = (one.version, time.monotonic())
+    @property
+    def _session(self) -> int:
+        return self._own.session if self._own is not None else 0
 
     def _drop_remains(self) -> None:
         """Remove what is left of sessions that ended while nobody was there to tidy up."""
         alive = self.living()
-        for one in [one for one in self._records.values() if not one.is_session and one.key not in alive]:
+        for one in [
+            one for one in self._view.records.values() if not one.is_session and one.key not in alive
+        ]:
             self._remove(one)
 
-    def _end(self, session: Record) -> bool:
-        """Remove a session, then what belonged to it; tell whether it is gone."""
-        if not self._remove(session):
-            return False
-        for one in [one for one in self._records.values() if one.session == session.session]:
-            self._remove(one)
-        return True
+    def _end(self, session: Record) -> None:
+        """Remove a session, then what belonged to it; not if it was renewed just now."""
+        if self._remove(session):
+            for one in [one for one in self._view.records.values() if one.session == session.session]:
+                self._remove(one)
 
     def _remove(self, one: Record) -> bool:
+        """Remove an object as it is known; return whether it is gone."""
         try:
             self._client.delete(self._path(one), one.version)
         except NotFound:  # somebody was faster
             pass
         except Conflict:  # it was written anew: our watch is late
             if found := self._get(one):
-                self._note(found)
+                self._view.note(found)
                 return False
-        self._records.pop(one.key, None)
-        self._renewals.pop(one.key, None)
+        self._view.forget(one.key)
         return True
 
     def _put(self, change: Put, version: int) -> None:
-        if self._own is None or change.lease != self._own.session:
+        if not change.lease or change.lease != self._session:
             raise LeaseGone(f"{change.lease}")
-        known = self._records.get(change.key)
+        known = self._view.records.get(change.key)
         if known is not None and not version and change.key in self.living():
-            raise Conflict({change.key: _item(known)})
+            raise Conflict({change.key: item_of(known)})
         at = f"{version}" if version else known.version if known else ""
         self._write(Record(change.key, change.value, change.lease), at)
 
     def _delete(self, change: Delete, version: int) -> None:
         with suppress(NotFound):
             self._client.delete(self._path(Record(change.key, "", 0)), f"{version}")
-        self._records.pop(change.key, None)
+        self._view.forget(change.key)
 
     def _renewed(self, wanted: Record, version: str) -> Record:
         """Renew, also where the answer to the last renewal was lost."""
@@ -230,14 +198,17 @@ class LeaseStore:
     def _write(self, one: Record, version: str) -> Record:
         """Make an object, or write it anew where it has this version; note what has become of it."""
         body = Record(one.key, one.holder, one.session, one.seconds, version).as_json(time.time())
-        done = (
-            self._client.replace(self._path(one), body) if version else self._client.create(self._where, body)
-        )
-        found = read_record(done)
+        found = read_record(self._client.replace(self._path(one), body) if version else self._create(body))
         if found is None:
             raise StoreUnavailable(f"{self.name}: {one.name} was written, and is not what was written")
-        self._note(found)
+        self._view.note(found)
         return found
+
+    def _create(self, body: JsonObject) -> JsonObject:
+        try:
+            return self._client.create(self._where, body)
+        except NotFound as error:  # the namespace is
+            raise StoreRefused(f"{error}") from error
 
     def _get(self, one: Record) -> Record | None:
         found: JsonObject | None = self._client.get(self._path(one))
@@ -253,14 +224,15 @@ class LeaseFollower:
     def __init__(self, store: LeaseStore, watch: Watch, prefix: str) -> None:
         self._store, self._watch, self._prefix = store, watch, prefix
         self._told: Mapping[str, Item] | None = None
+        self._changes = -1
 
     def next(self, timeout: float) -> Snapshot | Sequence[Event]:
         """Wait for a snapshot or changes."""
         told = self._watch.next(timeout)
-        is_changed = self._store.hear(told)
-        is_changed |= self._store.end_silent()
-        if not is_changed and self._told is not None:
+        self._store.hear(told)
+        if self._changes == self._store.changes:
             return ()
+        self._changes = self._store.changes
         now = {key: one for key, one in self._store.living().items() if key.startswith(self._prefix)}
         before, self._told = self._told, now
         if before is None or isinstance(told, Listing):
@@ -271,7 +243,3 @@ class LeaseFollower:
     def close(self) -> None:
         """Give the connection back."""
         self._watch.close()
-
-
-def _item(one: Record) -> Item:
-    return Item(one.key, one.holder, int(one.version), 0, one.session)
