@@ -46,6 +46,7 @@ class Figures:
     syncs: dict[str, Histogram] = field(default_factory=lambda: {"full": Histogram(), "partial": Histogram()})
     programming: Histogram = field(default_factory=Histogram)  # from an event's arrival to the commit
     changes: Counter[str] = field(default_factory=Counter)  # events, by what they were of
+    pending: Counter[str] = field(default_factory=Counter)  # of these, what is not in the kernel yet
     entries: Counter[str] = field(default_factory=Counter)  # added, removed
     failures: int = 0  # batches that were refused
     mended: int = 0  # full syncs that found something else than was left there

@@ -140,6 +140,7 @@ class ServiceNode:
             if not touched:
                 continue
             self.figures.changes[event.kind.value] += 1
+            self.figures.pending[event.kind.value] += 1
             self._dirty |= self.decider.touched(touched)
             if touched.is_everything:
                 self._schedule.compare(now)
@@ -222,3 +223,5 @@ class ServiceNode:
         if self._since is not None and not self._dirty:
             self.figures.programming.add(now - self._since)
             self._since = None
+        if not self._dirty:
+            self.figures.pending.clear()
