@@ -7,7 +7,8 @@ objects          Kubernetes-shaped JSON -> these values, at the door; *_objects,
 catalogue        all of them as of now, and what an event touches
 sources/         where they come from: a folder, a store, an API server
 allocation       ClusterIPs and NodePorts, where no API server gives them
-allotment        what a service gets    ranges, number_range    claims, claims_file  who has it
+allotment        what a service gets    ranges, number_range
+claims           who has what    claims_file  in a file    wishes  who waits for it
 
 What should be, pure:
 

@@ -8,13 +8,15 @@ have a copy of the same objects come to the same numbers, since these follow fro
 objects in one order agree even then. A store that cannot be asked delays what is new; what was given stays.
 
 A service that is gone keeps what it had for `KEPT` seconds, in which it may come again, or a node that has
-not heard of it yet may: nobody takes from the living by mistake.
+not heard of it yet may: nobody takes from the living by mistake. Who asks for just that thing gets it at
+once, or when its holder goes.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
 from service_proxy.allotment import Allotment, Allotter
@@ -22,6 +24,7 @@ from service_proxy.claims import Book, Claim, Ledger
 from service_proxy.conditions import Conditions
 from service_proxy.model import Service, ServiceName
 from service_proxy.ranges import Ranges
+from service_proxy.wishes import Wishes
 
 KEPT = 60.0  # seconds
 TRIALS = 10  # times; each means that another node was faster
@@ -40,10 +43,12 @@ class Allocation:
     ) -> None:
         self._ledger = ledger
         self._ranges, self._conditions, self._clock = ranges, conditions, clock
+        self._own_cidrs = ranges.cidrs
         self._book = Book()
         self._written: dict[str, Claim] = {}  # what the registry has, as far as we know
         self._gone: dict[str, float] = {}  # owners that are no more, and since when
         self._needed: dict[str, frozenset[str]] = {}  # things, by owner
+        self._wishes = Wishes()
         self._allotter = self._new_allotter()
         self._is_read = False
         self._living: set[ServiceName] = set()
@@ -71,9 +76,23 @@ class Allocation:
         now = self._clock()
         for name in names:
             self._gone.setdefault(str(name), now)
+            self._wishes.note(name, ())
+            self._wishes.grant(claim.thing for claim in self._book.owned(str(name)))
             self._needed.pop(str(name), None)
             self._living.discard(name)
             self._conditions.tell(CONDITION, "", about=str(name))
+
+    def again(self) -> set[ServiceName]:
+        """Return the services that may get now what they could not get when they were filled."""
+        return self._wishes.granted()
+
+    def offer(self, cidrs: Iterable[str]) -> None:
+        """Take ranges of ClusterIPs besides those of the settings: of ServiceCIDR objects."""
+        ranges = replace(self._ranges, cidrs=tuple(dict.fromkeys((*self._own_cidrs, *cidrs))))
+        if ranges != self._ranges:
+            self._ranges = ranges
+            self._allotter = self._new_allotter()
+            self._wishes.grant_all()
 
     def _collect_if_due(self) -> None:
         now = self._clock()
@@ -173,12 +192,19 @@ class Allocation:
         self._is_read = True
 
     def _new_allotter(self) -> Allotter:
-        return Allotter(self._ranges, self._book, self._gone.__contains__)
+        return Allotter(self._ranges, self._book, self._is_free)
+
+    def _is_free(self, claim: Claim) -> bool:
+        needed = self._needed.get(claim.owner)
+        return claim.owner in self._gone or (needed is not None and claim.thing not in needed)
 
     def _tell(self, found: Iterable[Allotment]) -> None:
         for one in found:
             owner = str(one.service.name)
             self._needed[owner] = frozenset(claim.thing for claim in one.claims) | {_whole_of(owner)}
+            self._wishes.note(one.service.name, one.missed)
+            owned = (claim.thing for claim in self._book.owned(owner))
+            self._wishes.grant(thing for thing in owned if thing not in self._needed[owner])
             self._conditions.tell(CONDITION, "; ".join(one.troubles), about=owner)
 
 

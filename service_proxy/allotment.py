@@ -31,16 +31,19 @@ class Allotment:
     service: Service
     claims: tuple[Claim, ...] = ()  # all it needs, whether new or claimed already
     troubles: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()  # things it asks for by name and has not got
 
 
 class Allotter:
     """Decides by ranges and a book; it notes what it gives, so that the next gets something else.
 
-    `is_gone`: owners whose things may be taken by who asks for just these.
+    `is_free`: claims whose things may be taken by who asks for just these.
     """
 
-    def __init__(self, ranges: Ranges, book: Book, is_gone: Callable[[str], bool] = lambda _: False) -> None:
-        self._ranges, self._book, self._is_gone = ranges, book, is_gone
+    def __init__(
+        self, ranges: Ranges, book: Book, is_free: Callable[[Claim], bool] = lambda _: False
+    ) -> None:
+        self._ranges, self._book, self._is_free = ranges, book, is_free
         self._taken: Counter[str] = Counter()
         for thing in book.things:
             self._count(thing, 1)
@@ -53,7 +56,7 @@ class Allotter:
             service = self._with_ports(work, service)
         if self._ranges.pools and is_ours(service) and not service.load_balancer_ips:
             service = replace(service, load_balancer_ips=self._load_balancer_ips(work))
-        return Allotment(service, tuple(work.claims), tuple(work.troubles))
+        return Allotment(service, tuple(work.claims), tuple(work.troubles), tuple(work.missed))
 
     def _with_cluster_ips(self, work: _Work, service: Service) -> Service:
         if service.type is ServiceType.EXTERNAL_NAME or service.is_headless:
@@ -98,11 +101,12 @@ class Allotter:
         return tuple(found) or work.service.families, tuple(found.values())
 
     def _asked_address(self, work: _Work, address: Address, kind: str) -> Address | None:
-        what = f"{_NAMES[kind]} {text_of(address)}"
-        if self._ranges.of(kind) and not self._has_range(kind, address):
-            work.troubles.append(f"{what} is in none of {self._words(kind)}")
+        what, thing = f"{_NAMES[kind]} {text_of(address)}", f"{kind}/{text_of(address)}"
+        is_its_own = any(one.thing == thing for one in work.before)  # of a range that has gone since
+        if self._ranges.of(kind) and not self._has_range(kind, address) and not is_its_own:
+            work.miss(thing, f"{what} is in none of {self._words(kind)}")
             return None
-        return address if self._take(work, f"{kind}/{text_of(address)}", what) else None
+        return address if self._take(work, thing, what) else None
 
     def _new(self, work: _Work, family: int, kind: str) -> Address | None:
         for claim in work.before:
@@ -190,8 +194,8 @@ class Allotter:
     def _take(self, work: _Work, thing: str, what: str, use: str = "") -> bool:
         """Claim a certain thing, unless somebody has it who is still there."""
         holder = self._book.things.get(thing)
-        if holder is not None and holder.owner != work.owner and not self._is_gone(holder.owner):
-            work.troubles.append(f"{what} is taken by {holder.owner}")
+        if holder is not None and holder.owner != work.owner and not self._is_free(holder):
+            work.miss(thing, f"{what} is taken by {holder.owner}")
             return False
         self._claim(work, Claim(thing, work.owner, use))
         return True
@@ -226,6 +230,12 @@ class _Work:
     before: tuple[Claim, ...]
     claims: list[Claim] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
+
+    def miss(self, thing: str, why: str) -> None:
+        """Note what it asked for and does not get."""
+        self.missed.append(thing)
+        self.troubles.append(why)
 
 
 def is_ours(service: Service) -> bool:

@@ -51,5 +51,5 @@ class Figures:
     failures: int = 0  # batches that were refused
     mended: int = 0  # full syncs that found something else than was left there
     flows_forgotten: int = 0  # questions to conntrack
-    last_change: float = 0.0  # of the epoch: when there was last something to do
+    last_change: float = 0.0  # of the epoch: when something began to wait for the kernel
     last_sync: float = 0.0  # of the epoch: when it was last all done

@@ -147,6 +147,7 @@ class ServiceNode:
             if self._since is None:
                 self._since = now
                 self.health.queued()
+                self.figures.last_change = time.time()
         node = self.catalogue.own_node
         self.health.is_leaving = node is not None and node.is_leaving
 

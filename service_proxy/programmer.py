@@ -20,7 +20,8 @@ from service_proxy.figures import Figures
 from service_proxy.forgetting import forget_flows
 from service_proxy.model import ServiceName
 from service_proxy.shadow import Difference, Shadow
-from service_proxy.stale import Stale, fronts_of, of_fronts, stale
+from service_proxy.stale import Stale, ended, fronts_of, of_fronts, stale
+from service_proxy.wanted import Wanted
 
 AT_ONCE = 20_000  # entries of one transaction where all are new; what it takes is given back before the next
 
@@ -33,6 +34,7 @@ class Programmer:
         self.table.is_whole(RuleSettings())  # its socket has a number now, which the watch leaves out
         self.watch = ServiceChanges(self.table.port, self.table.is_own)
         self.shadow = Shadow()
+        self._lingering: dict[ServiceName, frozenset[Target]] = {}  # endpoints that only serve what they have
         self._rules: RuleSettings | None = None  # as last loaded
         self._figures = figures
 
@@ -72,16 +74,22 @@ class Programmer:
         is_empty = not there
         added, differing = _missing(self.shadow.replace(None, nobodys).added, there), 0
         serving: set[Target] = set()
+        over: list[Stale] = []
         for name, one in wanted:
             difference = self.shadow.replace(name, one.entries)
             added += _missing(difference.added, there)
             serving |= one.serving
+            if (lost := self._ended(name, one)).flows:
+                over.append(lost)
             if difference.removed:  # it comes a second time: another service has taken something over
                 there |= set(difference.removed)
             if is_empty and len(added) >= AT_ONCE:
                 differing += self._write(added, there, serving)
                 added = []
-        return differing + self._write(added, there, serving)
+        differing += self._write(added, there, serving)
+        for each in over:
+            self._forget(each)
+        return differing
 
     def _write(self, added: list[Entry], left: set[Entry], serving: Collection[Target]) -> int:
         """Add and remove; return how many entries that were."""
@@ -114,10 +122,18 @@ class Programmer:
             if difference:
                 differences.append(difference)
                 gone.append(stale(before, one.entries, one.serving))
+            gone.append(self._ended(name, one))
         if differences:
             self._commit(differences[0] if len(differences) == 1 else _together(differences))
         for each in gone:
             self._forget(each)
+
+    def _ended(self, name: ServiceName, one: Wanted) -> Stale:
+        """Return the flows of endpoints that served on without getting anything new, and do no more."""
+        before = self._lingering.pop(name, frozenset())
+        if one.lingering:
+            self._lingering[name] = one.lingering
+        return ended(one.entries, before - one.serving) if before else Stale([], [])
 
     def _commit(self, difference: Difference) -> None:
         if not difference:

@@ -67,6 +67,14 @@ def stale(old: Collection[Entry], new: Collection[Entry], serving: Collection[Ta
     return Stale(flows, list(dict.fromkeys(clients)))
 
 
+def ended(entries: Iterable[Entry], gone: Collection[Target]) -> Stale:
+    """Return the UDP flows of endpoints that got nothing new at these front ends, and serve no more."""
+    fronts = _targets(entries, ()) if gone else ()
+    of_family = {family: [one for one in gone if len(one[0]) == size] for family, size in _ADDRESS.items()}
+    flows = [StaleFlows(front, target) for front in fronts for target in of_family[front.family]]
+    return Stale(flows, [])
+
+
 def fronts_of(entries: Iterable[Entry]) -> frozenset[FrontKey]:
     """Return the front ends that entries speak of and that may have anything to forget: UDP, or sticky."""
     found = set()

@@ -77,6 +77,7 @@ class Wanted:
 
     entries: Sequence[Entry] = ()
     serving: frozenset[Target] = frozenset()  # endpoints that go on serving the flows they have
+    lingering: frozenset[Target] = frozenset()  # those of UDP that do no more than that
     backends: tuple[Backends, ...] = ()
     health: HealthCheck | None = None
     conditions: tuple[str, ...] = ()
@@ -127,10 +128,15 @@ def wanted(
     return Wanted(
         entries=entries,
         serving=frozenset().union(*(one.usable.serving for one in backends)),
+        lingering=frozenset().union(*(_lingering(one) for one in backends if one.port.protocol == "udp")),
         backends=tuple(backends),
         health=_health(service, backends),
         conditions=tuple(_conditions(service, context, standing, backends)),
     )
+
+
+def _lingering(one: Backends) -> frozenset[Target]:
+    return one.usable.serving.difference(one.cluster, one.local)
 
 
 def _most_entries(service: Service, slices: Iterable[EndpointSlice], front_ends: int) -> int:

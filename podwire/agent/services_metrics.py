@@ -63,6 +63,8 @@ def _of_proxy(figures: Figures) -> Iterator[Metric]:
     yield _histogram("kubeproxy_network_programming_duration_seconds", text, figures.programming)
     text = "When everything was last in the kernel, seconds of the epoch."
     yield GaugeMetricFamily(f"{KUBE_PROXY}_last_timestamp_seconds", text, value=figures.last_sync)
+    text = "When a change last began to wait for the kernel, seconds of the epoch."
+    yield GaugeMetricFamily(f"{KUBE_PROXY}_last_queued_timestamp_seconds", text, value=figures.last_change)
     for name, kind in (("endpoint", "EndpointSlice"), ("service", "Service")):
         changes = figures.changes[kind]
         yield CounterMetricFamily(f"{KUBE_PROXY}_{name}_changes", f"Changes of {kind}s.", value=changes)

@@ -45,6 +45,9 @@ def up(
     ] = Topology.FLAT,
     mtu: Annotated[int, typer.Option("--mtu", help="Of the underlay, in bytes.", min=1280, max=9000)] = 1500,
     pods: Annotated[int, typer.Option("--pods", help="On each node.", min=0, max=200)] = 1,
+    services: Annotated[
+        bool, typer.Option("--services/--no-services", help="Agents serve services and their names.")
+    ] = True,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make a lab, wait until every pod reaches every other, and show it; status 1 if one does not."""
@@ -54,7 +57,7 @@ def up(
     from podwire.lab.reach import await_all
 
     asked = {"name": name, "registry": registry, "mode": mode, "topology": topology, "mtu": mtu}
-    blueprint = validate(Blueprint, asked | {"dual_stack": dual_stack})
+    blueprint = validate(Blueprint, asked | {"dual_stack": dual_stack, "services": services})
     folder = LabFolder(blueprint.name)
     with _timed("the lab is up"):
         build(blueprint, nodes, pods, say)
@@ -93,13 +96,16 @@ def execute(
     """Run a command in a node, or in a pod's network namespace; its status is ours."""
     from podwire.lab.blueprint import UNDERLAY
     from podwire.lab.building import found, pid_of
+    from podwire.lab.inside import door
+    from podwire.lab.nodes import PODWIRE
 
     there = found(_existing(name))
     node, _, pod = where.partition("/")
     pid = there.lab if node == UNDERLAY else pid_of(there, node)
-    door = ["nsenter", f"--target={pid}", "--mount", "--net", "--pid", "--ipc", "--uts", "--wdns=/", "--"]
-    inner = ["ip", "netns", "exec", pod] if pod else []
-    os.execvp(door[0], [*door, *inner, *(command[1:] if command[0] == "--" else command)])
+    words = command[1:] if command[0] == "--" else command
+    program = list(PODWIRE) if words[:1] == ["podwire"] else words[:1]  # the one that the lab is made of
+    argv = [*door(pid, pod), *program, *words[1:]]
+    os.execvp(argv[0], argv)
 
 
 @app.command("add-node")
@@ -154,14 +160,24 @@ def mend(
 
 
 @pod_app.command("add")
-def add_pod(node: NodeArgument, name: NameOption = "lab") -> None:
+def add_pod(
+    node: NodeArgument,
+    name: NameOption = "lab",
+    label: Annotated[
+        list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="For services' selectors.")
+    ] = None,
+    serve: Annotated[
+        int, typer.Option("--serve", metavar="PORT", help="A web server that says who it is.", max=65535)
+    ] = 0,
+) -> None:
     """Attach one more pod on a node, and print its name and addresses."""
     from podwire.lab.building import add_pods, found, pid_of
+    from podwire.lab.pods import wish_of
 
     folder = _existing(name)
     with folder.held():
         pid_of(found(folder), node)
-        for pod in add_pods(folder, {node: 1}, lambda _: None):
+        for pod in add_pods(folder, {node: 1}, lambda _: None, wish_of(label or (), serve)):
             typer.echo(f"{pod.name} {' '.join(pod.addresses)}")
 
 
@@ -182,6 +198,24 @@ def remove_pod(
         if not there:
             raise LabError(f"{node} has no pods")
         remove_pods(folder, node, [pod or there[-1]])
+
+
+@pod_app.command("ready")
+def ready_pod(
+    node: NodeArgument,
+    pod: Annotated[str, typer.Argument(help="One with a label or a server.")],
+    name: NameOption = "lab",
+    is_ready: Annotated[bool, typer.Option("--yes/--no", help="Does it want traffic?")] = True,
+) -> None:
+    """Say whether a pod is ready: services lead to those that are."""
+    from podwire.lab.building import found, pid_of
+    from podwire.lab.objects import set_ready
+
+    folder = _existing(name)
+    with folder.held():
+        there = found(folder)
+        pid_of(there, node)
+        set_ready(folder.read(), there.lab, f"{node}-{pod}", is_ready=is_ready)
 
 
 def _show(folder: LabFolder, output: Output, size: int = 0) -> None:

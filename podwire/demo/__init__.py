@@ -1,6 +1,8 @@
 """Show podwire at work: many nodes, and plugins under a real runtime, on a machine that is left as it was.
 
     many_nodes      the show of many nodes, in a lab
+    services        the show of services, in the same lab
+    evenness        chi-square of counts
 
     world           private namespaces, mounts and cgroups, ended as one
     cgroups         the place of a world in the machine's cgroups

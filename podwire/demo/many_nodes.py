@@ -17,6 +17,7 @@ from podwire.demo.dumps import Dump, difference, take_dump
 from podwire.demo.errors import ShowError
 from podwire.demo.plugin_folder import PODWIRE
 from podwire.demo.report import Report
+from podwire.demo.services import ServicesShow
 from podwire.lab.blueprint import Blueprint, LabMode, RegistryKind
 from podwire.lab.breaking import Breaker, Part
 from podwire.lab.building import all_pods, build, found, take_down
@@ -54,6 +55,7 @@ def show_nodes(report: Report, asked: Nodes) -> None:
         _show_reach(report, pods)
         _show_transfers(report, pods)
         _show_survival(report, folder, pods)
+        ServicesShow(report, folder, pods[0]).run()
         report.step("The map: podwire lab status")
         report.shown(_run([*PODWIRE, "lab", "status", "--name", NAME]))
         report.step("What leads from node1 to the others")

@@ -8,6 +8,10 @@
     nodes        process 1 of a node, its cable, its files, its agent
     leases       which subnets the nodes got, and waiting for them
     pods         pods by the real plugin executables
+    web          the server of a pod, a program        asking   a client, a program
+    clients      the same client in a pod, a node or the underlay
+    objects      nodes and pods as objects that services are made of
+    settling     what the agents serve of services, and waiting for it
     building     all of that in order: up, down, a node more, a node less
     breaking     an agent killed, a cable cut, a registry out of reach; and mended
     reach        every pod pings every other        transfers    bytes over TCP between two pods

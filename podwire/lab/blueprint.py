@@ -20,6 +20,9 @@ PREFIX = "pwlab"  # of the names of network namespaces
 UNDERLAY = "underlay"  # the namespace of the segments, the router and etcd
 NETWORK = "lab"  # the pods'
 POD_NETWORK, POD_NETWORK6 = "10.244.0.0/16", "fd00:10:244::/48"  # flannel's own example; ours
+SERVICES, SERVICES6 = "10.96.0.0/16", "fd00:10:96::/112"  # ClusterIPs; kubeadm's begin there, too
+DNS, DNS6 = "10.96.0.10", "fd00:10:96::a"  # the tenth, by custom
+ZONE = "cluster.local"
 MOST_NODES = 250
 SHARED = "/run/lab"  # in every node: what the lab's nodes share
 PLUGINS = "/opt/cni/bin"
@@ -60,6 +63,7 @@ class Blueprint(SpecModel):
     dual_stack: bool = False
     topology: Topology = Topology.FLAT
     mtu: Annotated[int, Field(ge=1280, le=9000)] = 1500
+    services: bool = True
 
     @property
     def segments(self) -> range:
@@ -89,6 +93,18 @@ class Blueprint(SpecModel):
             return f"etcd://{router(0)}:{ETCD_PORT}"
         return f"directory:{SHARED}/shared/registry"
 
+    @property
+    def services_url(self) -> str:
+        """Return what [proxy] source says: the nodes' registry, or a folder beside it."""
+        if self.registry is RegistryKind.ETCD:
+            return self.registry_url
+        return f"directory:{SHARED}/shared/services"
+
+    @property
+    def dns(self) -> tuple[str, ...]:
+        """Return where a node's DNS answers."""
+        return (DNS, DNS6) if self.dual_stack else (DNS,)
+
     def net_conf(self) -> str:
         """Return net-conf.json."""
         kind = "host-gw" if self.mode is LabMode.DIRECT else self.mode.value
@@ -102,6 +118,15 @@ class Blueprint(SpecModel):
         return (
             "[agent]\nidle = 0\nstart = false\n\n"  # an agent that was killed stays away
             f'[overlay]\nregistry = "{self.registry_url}"\nnode = "{node}"\nnet_conf = "{NET_CONF}"\n'
+        ) + (self._services_toml(node) if self.services else "")
+
+    def _services_toml(self, node: str) -> str:
+        pods = [POD_NETWORK, *([POD_NETWORK6] if self.dual_stack else [])]
+        ranges = [SERVICES, *([SERVICES6] if self.dual_stack else [])]
+        return (
+            f'\n[proxy]\nenabled = true\nsource = "{self.services_url}"\nnode = "{node}"\n'
+            f"pods = {json.dumps(pods)}\nservice_cidrs = {json.dumps(ranges)}\n\n"
+            f'[dns]\nenabled = true\nzone = "{ZONE}"\naddresses = {json.dumps(self.dns)}\n'
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from podwire.lab.blueprint import UNDERLAY, Blueprint, RegistryKind, number_of
 from podwire.lab.errors import LabError
@@ -27,9 +28,19 @@ from podwire.lab.nodes import (
     start_agent,
     unplug,
 )
-from podwire.lab.pods import Pod, begin_pod, begin_removal, next_name, pods_of
+from podwire.lab.objects import (
+    begin_leaving,
+    object_name,
+    put_nodes,
+    put_pods,
+    remove_node_object,
+    remove_pod_object,
+)
+from podwire.lab.pods import Pod, Wish, begin_pod, begin_removal, next_name, pods_of
+from podwire.lab.settling import await_left
 
 Tell = Callable[[str], None]
+NOTHING_MORE = Wish()
 SEEN_DEADLINE = 5.0  # seconds from a node's last word to its being found in /proc: it is in execve(2)
 
 
@@ -86,6 +97,8 @@ def add_nodes(blueprint: Blueprint, folder: LabFolder, names: Iterable[str], tel
     plug_in(blueprint, lab, nodes)
     await_registry(blueprint, folder, lab)
     tell(f"made, and their agents start: {', '.join(nodes)}")
+    if blueprint.services:
+        put_nodes(blueprint, lab, nodes)
     for node, pid in nodes.items():
         start_agent(folder, node, pid)
     await_leases(nodes, folder, tell)
@@ -118,13 +131,25 @@ def remove_node(
     with end_with_guests(below([pid]), but=namespaces_of([there.lab])):
         end([pid])
     unplug(there.lab, node)
+    if blueprint.services and not is_abrupt:
+        remove_node_object(blueprint, there.lab, node)
     folder.take_name(blueprint, node)
     (folder.logs / f"{node}.log").unlink(missing_ok=True)
 
 
-def add_pods(folder: LabFolder, numbers: Mapping[str, int], tell: Tell) -> list[Pod]:
-    """Attach so many new pods on nodes, the nodes side by side and each one's pods one by one."""
-    nodes = found(folder).nodes
+def add_pods(
+    folder: LabFolder, numbers: Mapping[str, int], tell: Tell, wish: Wish = NOTHING_MORE
+) -> list[Pod]:
+    """Attach so many new pods on nodes, the nodes side by side and each one's pods one by one.
+
+    Raises:
+        LabError: labels are wished for where no services are served.
+    """
+    blueprint, there = folder.read(), found(folder)
+    nodes = there.nodes
+    if wish.labels and not blueprint.services:
+        raise LabError("labels are for services, and this lab serves none: lab up --services")
+    wish = replace(wish, dns=blueprint.dns) if blueprint.services else wish
     names = {node: [pod.name for pod in pods_of(node, nodes[node])] for node in numbers}
     added = set()
     for round_number in range(max(numbers.values(), default=0)):
@@ -133,20 +158,35 @@ def add_pods(folder: LabFolder, numbers: Mapping[str, int], tell: Tell) -> list[
             if round_number < number:
                 names[node].append(next_name(names[node]))
                 added.add((node, names[node][-1]))
-                works.append(begin_pod(node, nodes[node], names[node][-1]))
+                works.append(begin_pod(node, nodes[node], names[node][-1], wish))
         for work in works:
             work.result()
     made = [pod for node in numbers for pod in pods_of(node, nodes[node]) if (node, pod.name) in added]
+    if blueprint.services and (wish.labels or wish.port):
+        put_pods(blueprint, there.lab, made, wish)
     for pod in made:
         tell(f"pod {pod} is {' '.join(pod.addresses)}")
     return made
 
 
 def remove_pods(folder: LabFolder, node: str, names: Iterable[str]) -> None:
-    """Detach pods of a node, and take their namespaces away."""
-    pid = pid_of(found(folder), node)
-    for work in [begin_removal(node, pid, name) for name in names]:
+    """Detach pods of a node, and take their namespaces away.
+
+    One that services lead to gets nothing new first, on all nodes; then its server ends.
+    """
+    blueprint, there = folder.read(), found(folder)
+    pid = pid_of(there, node)
+    asked = set(names)
+    known = [
+        pod
+        for pod in pods_of(node, pid)
+        if pod.name in asked and blueprint.services and begin_leaving(blueprint, there.lab, object_name(pod))
+    ]
+    await_left(there.nodes, [address for pod in known for address in pod.addresses])
+    for work in [begin_removal(node, pid, name) for name in asked]:
         work.result()
+    for pod in known:
+        remove_pod_object(blueprint, there.lab, object_name(pod))
 
 
 def take_down(name: str) -> bool:

@@ -46,7 +46,7 @@ exec env --ignore-signal=CHLD sleep infinity </dev/null >/dev/null 2>&1
 """
 GROUND = f"""{BEGIN}
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p {SHARED}/bin {SHARED}/new {SHARED}/shared/registry {SHARED}/etcd
+mkdir -p {SHARED}/bin {SHARED}/new {SHARED}/shared/registry {SHARED}/shared/services {SHARED}/etcd
 ip link set lo up
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/ipv6/conf/all/forwarding

@@ -130,19 +130,40 @@ def run(pid: int, argv: Sequence[str], stdin: str = "") -> str:
     Raises:
         LabError: it failed; the details are what it said.
     """
-    done = subprocess.run(
-        ["nsenter", f"--net=/proc/{pid}/ns/net", "--", *argv], input=stdin, text=True,
-        capture_output=True, timeout=DEADLINE, check=False, env={"PATH": PATH, "LC_ALL": "C"},
-    )  # fmt: skip
-    if done.returncode != 0:
-        said = (done.stderr + done.stdout).strip()
-        raise LabError(f"`{' '.join(argv)}` ended with {done.returncode} in the lab", said)
-    return done.stdout
+    return _run(["nsenter", f"--net=/proc/{pid}/ns/net", "--", *argv], stdin)
+
+
+def run_in(pid: int, argv: Sequence[str], pod: str = "") -> str:
+    """Run a program in all namespaces of a process 1, or in a pod there, and return what it printed.
+
+    Raises:
+        LabError: it failed; the details are what it said.
+    """
+    return _run([*door(pid, pod), *argv], "")
+
+
+def door(pid: int, pod: str = "") -> list[str]:
+    """Return what a command is put behind to be run in the namespaces of a process 1, or in a pod there."""
+    spaces = ["--mount", "--net", "--pid", "--ipc", "--uts"]
+    inner = ["ip", "netns", "exec", pod] if pod else []
+    return ["nsenter", f"--target={pid}", *spaces, "--wdns=/", "--", *inner]
 
 
 def root(pid: int, inside: str) -> Path:
     """Name a file of a node so that it can be opened from here (proc(5), /proc/PID/root)."""
     return Path(f"/proc/{pid}/root{inside}")
+
+
+def _run(argv: Sequence[str], stdin: str) -> str:
+    done = subprocess.run(
+        argv, input=stdin, text=True,
+        capture_output=True, timeout=DEADLINE, check=False, env={"PATH": PATH, "LC_ALL": "C"},
+    )  # fmt: skip
+    if done.returncode != 0:
+        said = (done.stderr + done.stdout).strip()
+        inner = argv[argv.index("--") + 1 :]
+        raise LabError(f"`{' '.join(inner)}` ended with {done.returncode} in the lab", said)
+    return done.stdout
 
 
 def _visit(parent: int, pid: int, act: Callable[[], JsonObject], writing: int) -> None:

@@ -55,6 +55,8 @@ done
 mkdir -p /etc/cni/net.d /run/flannel /run/podwire
 mount --bind {SHARED}/bin {PLUGINS}
 hostname "${{PODWIRE_LAB#*/}}"
+rm -f /etc/resolv.conf
+echo "nameserver {router(0)}" >/etc/resolv.conf  # where nobody answers: a lab has its own names only
 ip link set lo up
 {REST}"""
 

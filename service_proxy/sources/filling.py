@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from service_proxy.catalogue import Changed, Event, Key, Kind, Listed, Value
-from service_proxy.model import Service, ServiceName
+from service_proxy.model import Service, ServiceCidr, ServiceName
+
+AGAIN = 3  # times: one takes what another gives up, which lets a third have it
 
 
 class Giver(Protocol):
@@ -22,6 +24,12 @@ class Giver(Protocol):
     def vanished(self, names: Iterable[ServiceName]) -> None:
         """Take note of services that are no more."""
 
+    def again(self) -> set[ServiceName]:
+        """Return the services that may get now what they could not get when they were filled."""
+
+    def offer(self, cidrs: Iterable[str]) -> None:
+        """Take the ranges of all ServiceCIDR objects."""
+
 
 class Filling:
     """A `Stage`: services go in as they were read, and come out as they are to be."""
@@ -31,6 +39,7 @@ class Filling:
         self._read: dict[ServiceName, Service] = {}
         self._filled: dict[ServiceName, Service] = {}
         self._waiting: set[ServiceName] = set()
+        self._cidrs: dict[Key, tuple[str, ...]] = {}
         self._is_list_due = self._has_listed = False
 
     def take(self, events: Sequence[Event]) -> list[Event]:
@@ -39,6 +48,7 @@ class Filling:
         gone: list[ServiceName] = []
         for event in events:
             if event.kind is not Kind.SERVICE:
+                self._note_range(event)
                 told.append(event)
             elif isinstance(event, Listed):
                 gone += self._read.keys() - event.items.keys()
@@ -51,6 +61,20 @@ class Filling:
             else:
                 self._note(event.value)
         return told + self._told(gone)
+
+    def _note_range(self, event: Event) -> None:
+        if event.kind is not Kind.SERVICE_CIDR:
+            return
+        found = dict(self._cidrs)
+        if isinstance(event, Listed):
+            found = {key: value.cidrs for key, value in event.items.items() if isinstance(value, ServiceCidr)}
+        elif isinstance(event.value, ServiceCidr):
+            found[event.key] = event.value.cidrs
+        else:
+            found.pop(event.key, None)
+        if found != self._cidrs:
+            self._cidrs = found
+            self._giver.offer([cidr for cidrs in found.values() for cidr in cidrs])
 
     def _note(self, value: Value) -> None:
         assert isinstance(value, Service)
@@ -65,9 +89,7 @@ class Filling:
             self._waiting.discard(name)
         if gone:
             self._giver.vanished(gone)
-        found = self._giver.fill([self._read[name] for name in self._waiting]) if self._waiting else {}
-        self._waiting -= found.keys()
-        self._filled.update(found)
+        found = self._fill()
         if self._is_list_due:
             if not self._has_listed and not self._read.keys() <= self._filled.keys():
                 return []
@@ -78,6 +100,21 @@ class Filling:
             return [Listed(Kind.SERVICE, items)]
         changes = [Changed(Kind.SERVICE, name, service) for name, service in found.items()]
         return [*(Changed(Kind.SERVICE, name, None) for name in lost), *changes]
+
+    def _fill(self) -> dict[ServiceName, Service]:
+        """Give what is wanted; and what others wait for, if it has become free by that."""
+        found: dict[ServiceName, Service] = {}
+        for _ in range(AGAIN):
+            self._waiting |= self._giver.again() & self._read.keys()
+            if not self._waiting:
+                break
+            given = self._giver.fill([self._read[name] for name in self._waiting])
+            self._waiting -= given.keys()
+            found |= given
+            if self._waiting:  # who gives cannot just now
+                break
+        self._filled.update(found)
+        return found
 
 
 def _name(key: Key) -> ServiceName:

@@ -147,12 +147,13 @@ class KubernetesFeed:
         return [Listed(self._query.kind, {})]
 
     def _keep_calm(self) -> None:
-        """Wait before another list follows the last too soon."""
-        if self._is_listed and time.monotonic() - self._listed_at < CALM:
-            self._closed.wait(self._pauses.next())
+        """Have a pause, and so before another list, where this one follows the last too soon."""
+        now = time.monotonic()
+        if self._is_listed and now - self._listed_at < CALM:
+            self._again_at = now + self._pauses.next()
         else:
             self._pauses.reset()
-        self._listed_at = time.monotonic()
+        self._listed_at = now
 
     def _kept(self, item: JsonObject) -> JsonObject:
         """Keep of a listed object its small value: a page of whole ones lives no longer than the page."""

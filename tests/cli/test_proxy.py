@@ -96,6 +96,7 @@ def test_kube_proxys_file_flags_and_probes_are_taken(world: KubeWorld, tmp_path:
         for line in (
             'kubeproxy_proxy_livez_total{code="200"} 1.0',
             'kubeproxy_proxy_healthz_total{code="200"} ',
+            "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds 1.",
             "kubeproxy_sync_proxy_rules_endpoint_changes_pending 0.0",
             "kubeproxy_sync_proxy_rules_service_changes_pending 0.0",
             'kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="external"} 0.0',

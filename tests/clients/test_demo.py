@@ -41,6 +41,7 @@ def test_the_show_holds_what_it_claims(options: list[str]) -> None:
     assert done.stdout.endswith(LAST_WORDS)
     assert "\033[" not in done.stdout  # no colour where nobody looks
     assert done.stdout.count('says: "hello from behind a host port"') == 2
+    assert done.stdout.count("requests were answered") == 1
 
 
 def test_an_unknown_option_is_refused() -> None:

@@ -267,6 +267,31 @@ def test_what_is_no_longer_needed_is_given_back(node: Node) -> None:
     assert [one.key.split("/")[3] for one in node.store.list("").items] == ["ip", "of"]
 
 
+def test_who_waits_for_a_certain_thing_is_told_when_it_is_free(node: Node) -> None:
+    asks = {"type": ServiceType.NODE_PORT, "ports": (PORT._replace(node_port=30005),)}
+    first, second = named("a", cluster_ips=(packed("10.96.0.99"),), **asks), named("b", **asks)
+    third = named("c", cluster_ips=(packed("10.96.0.99"),))
+    node.fill(first, second, third)
+    assert node.allocation.again() == set()
+    node.fill(replace(first, type=ServiceType.CLUSTER_IP, ports=(PORT,)))
+    assert node.allocation.again() == {second.name}
+    assert node.fill(second)[0].ports[0].node_port == 30005
+    node.allocation.vanished([first.name])
+    assert node.allocation.again() == {third.name}
+    assert texts(*node.fill(third)) == ["10.96.0.99"]
+    assert not node.troubles()
+
+
+def test_a_range_that_is_added_serves_who_asked_for_it(node: Node) -> None:
+    asks = named("a", cluster_ips=(packed("10.99.0.5"),))
+    assert not node.fill(asks)[0].cluster_ips
+    node.allocation.offer(["10.99.0.0/24"])
+    assert node.allocation.again() == {asks.name}
+    assert texts(*node.fill(asks)) == ["10.99.0.5"]
+    node.allocation.offer([])
+    assert texts(*node.fill(asks)) == ["10.99.0.5"], "what was given stays"
+
+
 def test_what_services_had_that_went_while_nobody_looked_is_given_back_in_time(tmp_path: Path) -> None:
     Node(tmp_path).fill(named("went"), named("stays"))
     node = Node(tmp_path)

@@ -56,6 +56,12 @@ class Giver:
         found = (one for one in services if one.name not in self.waiting)
         return {one.name: replace(one, health_check_node_port=1) for one in found}
 
+    def again(self) -> set[ServiceName]:
+        return set()
+
+    def offer(self, cidrs: Iterable[str]) -> None:
+        """Nothing is asked for by name here."""
+
     def vanished(self, names: Iterable[ServiceName]) -> None:
         self.gone += names
 
