@@ -142,17 +142,31 @@ def test_what_others_gave_stays_and_what_nobody_needs_is_taken_back(local: ApiSe
     eventually(lambda: not ingress(local, "web"))
 
 
-def test_a_conflict_is_tried_again(local: ApiServer) -> None:
-    conditions = Conditions()
+def test_a_server_that_refuses_is_asked_again_and_so_is_one_that_somebody_else_was_faster_at(
+    local: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service_proxy.balancing.giver.RETRY_AFTER", 0.1)
+    conditions, services = Conditions(), local.of["services"]
     giver = Giver(KubernetesClient(access(local)), RANGES, conditions)
     name = ServiceName("default", "web")
-    local.of["services"].create(service("web"))
+    services.create(service("web"))
     giver.note(name, Service(name, ServiceType.LOAD_BALANCER))
     local.hidden.add("services")
+    written: list[Json] = []
+    write = services.merge_patch
+
+    def write_late(name: str, body: Json, *, is_status: bool) -> Json:
+        if not written:
+            services.update(name, lambda item: item["metadata"].update(labels={"now": "there"}))
+        written.append(body)
+        return write(name, body, is_status=is_status)
+
+    monkeypatch.setattr(services, "merge_patch", write_late)
     giver.start(lambda: True)
     eventually(lambda: conditions.has("AllocationDelayed"))
     local.hidden.clear()
-    assert eventually(lambda: ingress(local, "web"))
+    assert eventually(lambda: ingress(local, "web")) and len(written) == 2
+    assert services.get("default/web")["metadata"]["labels"] == {"now": "there"}
     giver.stop()
 
 
@@ -194,10 +208,12 @@ def test_a_lease_that_is_not_renewed_ends_with_all_that_is_under_it(local: ApiSe
     assert isinstance(told, Snapshot) and [item.value for item in told.items] == ["n1"]
     with pytest.raises(Conflict):
         second.commit([Check("/k", 0)], [Put("/k", "n2", two)])
-    until = time.monotonic() + 1.5
-    while time.monotonic() < until:  # as long as it is renewed, it stays
-        assert (first.keep_alive(one), second.keep_alive(two)) == (1, 1)
-        assert not follower.next(0.1)
+    for local.is_watch_stalled in (False, True):  # as long as it is renewed, it stays, whoever hears of it
+        until = time.monotonic() + 1.2
+        while time.monotonic() < until:
+            assert (first.keep_alive(one), second.keep_alive(two)) == (1, 1)
+            assert not follower.next(0.1)
+    local.is_watch_stalled = False
     eventually(lambda: follower.next(0.1) and second.keep_alive(two))
     assert second.read("/k") is None
     second.commit([Check("/k", 0)], [Put("/k", "n2", two)])
