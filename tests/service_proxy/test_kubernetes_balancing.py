@@ -22,6 +22,8 @@ from service_proxy.conditions import Conditions
 from service_proxy.model import Service, ServiceName, ServiceType
 from service_proxy.ranges import Ranges
 from tests.calls import Container, run
+from tests.deploy.kustomize import FOLDER, expand
+from tests.deploy.rights import assert_allowed
 from tests.kube_api.collection import Json
 from tests.kube_api.server import ApiServer, running_api
 from tests.service_proxy.test_balancing import ask, eventually, known, packed, segment
@@ -109,6 +111,7 @@ def test_a_service_gets_an_address_that_one_node_has_and_the_next_follows_when_i
     nodes[other].terminate()
     nodes[other].wait(5)
     eventually(lambda: not api.of["leases"].items)  # of those who live, too: there is nothing to do
+    assert_allowed(expand(FOLDER / "network-and-proxy"), api)
 
 
 @pytest.fixture
