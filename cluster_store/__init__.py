@@ -21,7 +21,7 @@
     wire                a connection on which nothing waits beyond a point in time
     bell                ends another thread's wait
 
-    kubernetes          Kubernetes objects: list, watch, server-side apply; its module says what lies below it
+    kubernetes          Kubernetes objects: list, watch, write; its module says what lies below it
 
 Everything above (the overlay's leases, services, pods) speaks `store.Store`, so that one set of tests
 judges every registry. Imports nothing of this house.

@@ -1,4 +1,4 @@
-"""Kubernetes objects: list, watch, server-side apply.
+"""Kubernetes objects: list, watch, write.
 
     kubernetes_access   how the server is reached, and as whom
     kubeconfig          kubectl's file
@@ -6,6 +6,7 @@
     kubernetes_answers  what an answer means, refusals above all
     kubernetes_listing  all objects of a kind, in pages
     kubernetes_stream   lines of an answer without end
+    kubernetes_leases   a `Store` of Lease objects
 
 Objects stay JSON here; whoever asked knows what they are. A watch is one list and what happened since: when
 the server has forgotten what that was (410 Gone), the next thing is another list. Nobody need know why.
@@ -32,6 +33,7 @@ WATCH_TIME = (300, 600)  # seconds that one watch lasts at most; the server's ow
 SILENCE = 180.0  # seconds; bookmarks come each minute, so three of them are missing
 SHORT, SHORT_ONES = 1.0, 2  # seconds of a watch that was none; so many in a row may happen
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
+JSON = "application/json"
 MERGE = "application/merge-patch+json"  # RFC 7386
 
 
@@ -90,6 +92,19 @@ class KubernetesClient:
         sent = body | {"metadata": metadata | {"resourceVersion": resource_version}}
         query = {"fieldManager": FIELD_MANAGER}
         return self._connection.ask(Question("PATCH", path, query, sent, MERGE))
+
+    def create(self, path: str, body: JsonObject) -> JsonObject:
+        """Make an object; `path` is its kind's. Raises Conflict if there is one, else as `apply`."""
+        return self._connection.ask(Question("POST", path, {"fieldManager": FIELD_MANAGER}, body, JSON))
+
+    def replace(self, path: str, body: JsonObject) -> JsonObject:
+        """Write an object anew, while it has the version that the body says. Raises as `apply`."""
+        return self._connection.ask(Question("PUT", path, {"fieldManager": FIELD_MANAGER}, body, JSON))
+
+    def delete(self, path: str, resource_version: str) -> None:
+        """Remove an object while it has this version. Raises as `apply`; NotFound: there is none."""
+        options: JsonObject = {"preconditions": {"resourceVersion": resource_version}}
+        self._connection.ask(Question("DELETE", path, None, options, JSON))
 
     def watch(self, path: str, *, is_metadata: bool = False, keep: Keep = whole) -> Watch:
         """Return a watch with a connection of its own; it connects when it is first asked."""

@@ -31,12 +31,14 @@ class Settings:
 
     `masquerades`: whose packets to ClusterIPs take the node's address: those "outside" of the cluster, "all",
     or "none" (where it is not known which addresses are pods'). `mark` is one bit of packets' marks.
+    `pod_interface`: who comes by it is a pod, whatever its address; "veth*": each that begins so.
     """
 
     mark: int = MASQUERADE_MARK
     masquerades: Literal["outside", "all", "none"] = "outside"
     lists_node_port_addresses: bool = False  # False: NodePorts are served at all local addresses but loopback
     answers_ping: bool = True
+    pod_interface: str = ""  # "": by the sets of the cluster's pods
 
 
 def ready_chains() -> list[str]:
@@ -129,7 +131,11 @@ def _filled(settings: Settings) -> dict[str, list[str]]:
     to_services = [f"{ip} daddr @cluster_ips{family} {mark}" for ip, family in (("ip", 4), ("ip6", 6))]
     has_mark = f"meta mark & {settings.mark:#x} == {settings.mark:#x}"
     take_off = f"meta mark set meta mark ^ {settings.mark:#x}"
+    not_pods = ["ip saddr != @pods4", "ip6 saddr != @pods6"]
+    if settings.pod_interface:
+        not_pods = [f'iifname != "{settings.pod_interface}"']
     return {
+        "clients:": [f"{words} fib saddr type != local jump outside" for words in not_pods],
         "from outside:": to_services if settings.masquerades == "outside" else [],
         "from anywhere:": to_services if settings.masquerades == "all" else [],
         "node ports: vmap @outside_nodeports": [f"{local[n]} vmap @outside_nodeports{n}" for n in (4, 6)],

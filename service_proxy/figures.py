@@ -46,9 +46,10 @@ class Figures:
     syncs: dict[str, Histogram] = field(default_factory=lambda: {"full": Histogram(), "partial": Histogram()})
     programming: Histogram = field(default_factory=Histogram)  # from an event's arrival to the commit
     changes: Counter[str] = field(default_factory=Counter)  # events, by what they were of
+    pending: Counter[str] = field(default_factory=Counter)  # of these, what is not in the kernel yet
     entries: Counter[str] = field(default_factory=Counter)  # added, removed
     failures: int = 0  # batches that were refused
     mended: int = 0  # full syncs that found something else than was left there
     flows_forgotten: int = 0  # questions to conntrack
-    last_change: float = 0.0  # of the epoch: when there was last something to do
+    last_change: float = 0.0  # of the epoch: when something began to wait for the kernel
     last_sync: float = 0.0  # of the epoch: when it was last all done

@@ -8,6 +8,7 @@ from netaddr import IPAddress
 
 from linuxnet.conntrack import Flows, forget
 from linuxnet.flow_counts import Flow, count_flows
+from linuxnet.netlink import Netlink
 from service_proxy.stale import UDP, FrontKey, StaleFlows
 
 FEW = 20  # messages, of 2 ms each where the table is large; reading all of it takes about as long
@@ -19,11 +20,29 @@ def forget_flows(flows: Sequence[StaleFlows]) -> int:
     Raises:
         KernelError: the kernel did not do it.
     """
-    asked = flows if len(flows) <= FEW else sorted(_seen(flows).intersection(flows), key=str)
-    messages = [message for one in asked for message in _messages(one)]
+    here = _own_addresses() if any(map(_is_untranslated_to_node, flows)) else ()
+    messages = [message for one in flows for message in _messages(one, here)]
+    if len(messages) > FEW:
+        seen = sorted(_seen(flows).intersection(flows), key=str)
+        messages = [message for one in seen for message in _messages(one, here)]
     for message in messages:
         forget(message)
     return len(messages)
+
+
+def _is_untranslated_to_node(stale: StaleFlows) -> bool:
+    """Tell whether these are flows to a NodePort from before it was one: to an address of the node itself."""
+    return stale.target is None and not stale.front.address
+
+
+def _own_addresses() -> tuple[IPAddress, ...]:
+    """Return the node's addresses, each once."""
+    netlink = Netlink()
+    try:
+        found = [one.get("local") or one.get("address") for one in netlink.addresses()]
+    finally:
+        netlink.close()
+    return tuple(IPAddress(one) for one in dict.fromkeys(found) if one)
 
 
 def _seen(flows: Sequence[StaleFlows]) -> frozenset[StaleFlows]:
@@ -43,17 +62,15 @@ def _as_stale(flow: Flow, family: int) -> tuple[StaleFlows, ...]:
     return tuple(StaleFlows(front, None if is_plain else target) for front in fronts)
 
 
-def _messages(stale: StaleFlows) -> list[Flows]:
-    """Return what the kernel is asked to remove.
-
-    Flows to a NodePort that nobody has translated are those to an address of the node itself, of which a
-    filter cannot speak: they end by themselves, half a minute after their last packet.
-    """
+def _messages(stale: StaleFlows, here: Sequence[IPAddress]) -> list[Flows]:
+    """Return what the kernel is asked to remove; `here`: the node's own addresses."""
     front, target = stale
     to = _address(front.address) if front.address else None
     if target is not None:
         return [Flows("udp", front.port, to, _address(target[0]), target[1])]
-    return [Flows("udp", front.port, to, to, front.port)] if to is not None else []
+    if to is not None:
+        return [Flows("udp", front.port, to, to, front.port)]
+    return [Flows("udp", front.port, one, one, front.port) for one in here if one.version == front.family]
 
 
 def _address(packed: bytes) -> IPAddress:

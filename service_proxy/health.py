@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -26,6 +27,7 @@ class ProxyHealth:
         self._pending_since = clock()  # the first load is pending from the start
         self._is_pending = True
         self.is_leaving = False  # the node is about to be deleted
+        self.answers: Counter[tuple[str, int]] = Counter()  # so far, by path and status
 
     def queued(self) -> None:
         """Note that a change waits to be written; before the first load, that already is so."""
@@ -63,7 +65,15 @@ class ProxyHealth:
 def answering(health: ProxyHealth) -> Answering:
     """Return what answers by path."""
     answers = {"/healthz": health.healthz, "/livez": health.livez}
-    return lambda path: answers[path]() if path in answers else NOT_FOUND
+
+    def answer(path: str) -> HttpAnswer:
+        if path not in answers:
+            return NOT_FOUND
+        found = answers[path]()
+        health.answers[path, found.status] += 1
+        return found
+
+    return answer
 
 
 def _stamp(seconds: float) -> str:

@@ -55,6 +55,12 @@ _IN_NO_USE = {
     "detectLocal": {"bridgeInterface", "interfaceNamePrefix", "clusterCIDRs", "nodeIPs"},
 }  # fmt: skip
 
+# detectLocalMode: (where the interface's name stands, what follows it here)
+_BY_INTERFACE = {
+    "BridgeInterface": ("detectLocal.bridgeInterface", ""),
+    "InterfaceNamePrefix": ("detectLocal.interfaceNamePrefix", "*"),
+}
+
 
 class BadConfiguration(ValueError):
     """A configuration that is none of kube-proxy's; the message names the key."""
@@ -141,8 +147,13 @@ def _note_local_detection(reading: Reading, given: JsonObject) -> None:
     if mode == "NodeCIDR":
         reading.settings.pop("pods", None)
         reading.detects_by_node = True
-    elif mode in ("BridgeInterface", "InterfaceNamePrefix"):
-        reading.notes.append(f"detectLocalMode: {mode} is not known here; clusterCIDR tells who is a pod")
+    elif mode in _BY_INTERFACE:
+        key, end = _BY_INTERFACE[mode]
+        name = _text(key, given.get(key) or "")
+        if name:
+            reading.settings["pod_interface"] = name.removesuffix(end) + end
+        else:
+            reading.notes.append(f"detectLocalMode: {mode} wants {key}; clusterCIDR tells who is a pod")
     elif mode != "ClusterCIDR":
         reading.notes.append(f"detectLocalMode: {mode!r} is not known; clusterCIDR tells who is a pod")
 

@@ -144,12 +144,14 @@ class ServiceNode:
             self.figures.changes[event.kind.value] += 1
             if not self.programs:  # nobody would ever take out what is noted
                 continue
+            self.figures.pending[event.kind.value] += 1
             self._dirty |= self.decider.touched(touched)
             if touched.is_everything:
                 self._schedule.compare(now)
             if self._since is None:
                 self._since = now
                 self.health.queued()
+                self.figures.last_change = time.time()
         node = self.catalogue.own_node
         self.health.is_leaving = node is not None and node.is_leaving
 
@@ -226,3 +228,5 @@ class ServiceNode:
         if self._since is not None and not self._dirty:
             self.figures.programming.add(now - self._since)
             self._since = None
+        if not self._dirty:
+            self.figures.pending.clear()

@@ -46,11 +46,13 @@ def facts_of(settings: ProxySettings, node: Node | None, cidrs: Iterable[Service
 
 def rules_of(settings: ProxySettings, facts: NodeFacts) -> RuleSettings:
     """Return what of it is in the rules themselves."""
+    knows_pods = bool(facts.pods or settings.pod_interface)
     return RuleSettings(
         mark=settings.mark,
-        masquerades="all" if settings.masquerade_all else "outside" if facts.pods else "none",
+        masquerades="all" if settings.masquerade_all else "outside" if knows_pods else "none",
         lists_node_port_addresses=facts.has_node_port_list,
         answers_ping=settings.answer_ping,
+        pod_interface=settings.pod_interface,
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cluster_store.opening import StoreOptions, open_store, prefix_of
 from cluster_store.store import StoreRefused
 from service_proxy.allocation import Allocation
 from service_proxy.balancing.balancing import Balancing
+from service_proxy.balancing.speaker import TTL
 from service_proxy.catalogue import Catalogue
 from service_proxy.claims import Ledger, StoreLedger
 from service_proxy.claims_file import FileLedger
@@ -20,6 +22,9 @@ from service_proxy.settings import ProxySettings, SourceSettings
 from service_proxy.sources.filling import Filling
 from service_proxy.sources.opening import directory_source, store_source
 from service_proxy.sources.source import Source
+
+if TYPE_CHECKING:
+    from cluster_store.kubernetes_access import Access
 
 CLAIMS = "claims"  # of [proxy] state: what was given, where services lie in a folder
 
@@ -62,10 +67,13 @@ def open_services(
     return store_source(store, prefix, [_filling(StoreLedger(claims, prefix), proxy, conditions)])
 
 
-def open_balancing(proxy: ProxySettings, catalogue: Catalogue, conditions: Conditions) -> Balancing | None:
+def open_balancing(
+    proxy: ProxySettings, catalogue: Catalogue, conditions: Conditions, ttl: int = TTL
+) -> Balancing | None:
     """Return what announces the addresses of load balancers, None where there are no pools.
 
     Nodes agree by the store that services lie in. Where they lie in a folder this machine is all there is.
+    With an API server nodes agree by Leases, and one of them writes services' status.
 
     Raises:
         StoreRefused: the store is none.
@@ -73,14 +81,12 @@ def open_balancing(proxy: ProxySettings, catalogue: Catalogue, conditions: Condi
     if not proxy.load_balancer_pools:
         return None
     if proxy.is_kubernetes:
-        text = "an API server's services get their load balancers' addresses from a controller of its own"
-        conditions.tell("PoolsNotUsed", f"load_balancer_pools: {text}")
-        return None
+        return _kubernetes_balancing(proxy, catalogue, conditions, ttl)
     is_folder = proxy.source.startswith("/")
     url = f"directory:{Path(proxy.state) / 'nodes'}" if is_folder else proxy.source
     prefix = proxy.prefix if is_folder else f"{prefix_of(proxy.source)}{proxy.prefix}"
     store = open_store(url, options_of(proxy))
-    return Balancing(catalogue, store, prefix, proxy.load_balancer_pools, conditions)
+    return Balancing(catalogue, store, prefix, proxy.load_balancer_pools, conditions, ttl=ttl)
 
 
 def options_of(settings: SourceSettings) -> StoreOptions:
@@ -96,9 +102,30 @@ def _filling(ledger: Ledger, proxy: ProxySettings, conditions: Conditions) -> Fi
     return Filling(Allocation(ledger, ranges, conditions))
 
 
+def _kubernetes_balancing(
+    proxy: ProxySettings, catalogue: Catalogue, conditions: Conditions, ttl: int
+) -> Balancing:
+    from cluster_store.kubernetes import KubernetesClient
+    from cluster_store.kubernetes_leases import LeaseStore
+    from service_proxy.balancing.giver import Giver
+
+    access, pools = _access(proxy), proxy.load_balancer_pools
+    store = LeaseStore(access, proxy.lease_namespace, catalogue.node_name)
+    giver = Giver(KubernetesClient(access), Ranges((), pools=pools, is_all=False), conditions)
+    return Balancing(catalogue, store, "", pools, conditions, giver, ttl)
+
+
 def _open_kubernetes(settings: SourceSettings, proxy: ProxySettings, names: Names) -> Source:
-    from cluster_store.kubernetes_access import access_by_kubeconfig, access_in_cluster
     from service_proxy.sources.kubernetes import Pods, Wanted, kubernetes_source  # ssl, where it is asked for
+
+    access = _access(settings)
+    pods = Pods.ALL if names.verifies_pods else Pods.OF_NODE if names.searches else Pods.NONE
+    return kubernetes_source(access, Wanted(settings.node_name, proxy.name, names.are_served, pods))
+
+
+def _access(settings: SourceSettings) -> Access:
+    """Return how the API server is reached. Raises StoreRefused."""
+    from cluster_store.kubernetes_access import access_by_kubeconfig, access_in_cluster
 
     access = access_by_kubeconfig(Path(settings.kubeconfig)) if settings.kubeconfig else access_in_cluster()
     if settings.api_server:
@@ -107,8 +134,7 @@ def _open_kubernetes(settings: SourceSettings, proxy: ProxySettings, names: Name
             raise StoreRefused(f"api_server {settings.api_server!r}: expected https://HOST:PORT")
         port = url.port or (443 if url.scheme == "https" else 80)
         access = replace(access, where=settings.api_server, host=url.hostname, port=port)
-    pods = Pods.ALL if names.verifies_pods else Pods.OF_NODE if names.searches else Pods.NONE
-    return kubernetes_source(access, Wanted(settings.node_name, proxy.name, names.are_served, pods))
+    return access
 
 
 def _path(text: str) -> Path | None:

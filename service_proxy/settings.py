@@ -112,11 +112,13 @@ class ProxySettings(SourceSettings):
     """The service proxy on one node.
 
     `zone`, `addresses`: of this node, where no Node object tells. `pods`: the cluster's; without any nobody
-    is taken for a client from outside. `service_cidrs`, `node_ports`: where ClusterIPs and NodePorts come
-    from, if no API server gives them; ClusterIPs nobody has are dropped. `nodeport_addresses`: "primary"
+    is taken for a client from outside. `pod_interface`: instead of their addresses it tells who is a pod, by
+    its name or, as "veth*", by how it begins. `service_cidrs`, `node_ports`: where ClusterIPs and NodePorts
+    come from, if no API server gives them; ClusterIPs nobody has are dropped. `nodeport_addresses`: "primary"
     (the Node's addresses; all, if nobody tells them), "localhost", "all", or ranges. `external_ips`: the
     ranges that externalIPs of services may be of. `load_balancer_pools`: where addresses of load balancers
-    come from, announced on the links by ARP and NDP; nodes that have the same pools share a store. `name`:
+    come from, announced on the links by ARP and NDP; nodes that have the same pools share a store, or with an
+    API server the Leases of `lease_namespace`. `name`:
     serve only what the label service.kubernetes.io/service-proxy-name gives to a proxy of this name. Times
     in seconds.
     """
@@ -124,6 +126,7 @@ class ProxySettings(SourceSettings):
     zone: str = ""
     addresses: Addresses = ()
     pods: Cidrs = ()
+    pod_interface: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.:@-]{1,15}|[A-Za-z0-9_.:@-]{1,14}\*)?$")] = ""
     service_cidrs: Cidrs = ("10.96.0.0/16",)
     node_ports: Annotated[str, AfterValidator(_ports)] = "30000-32767"
     nodeport_addresses: tuple[Annotated[str, AfterValidator(_node_port_addresses)], ...] = ("primary",)
@@ -132,6 +135,7 @@ class ProxySettings(SourceSettings):
     answer_ping: bool = True
     external_ips: Cidrs = ()
     load_balancer_pools: Cidrs = ()
+    lease_namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = "podwire"
     name: str = ""
     healthz: Listen = ""
     metrics: Listen = ""

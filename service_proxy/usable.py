@@ -56,6 +56,12 @@ def usable(
     )
 
 
+def has_only_others(slices: Iterable[EndpointSlice], node: str) -> bool:
+    """Tell whether a service has endpoints that can be used, and none of them on this node."""
+    able = [one for each in slices for one in each.endpoints if one.is_ready or _is_last(one)]
+    return bool(able) and all(one.node != node for one in able)
+
+
 def merge(port: ServicePort, family: int, slices: Iterable[EndpointSlice]) -> Merged:
     """Return the endpoints of all slices, each once: of two that say different things, the better.
 

@@ -8,28 +8,41 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from cluster_store.store import Store
 from service_proxy.allotment import is_ours
 from service_proxy.balancing.announcer import Announcer
 from service_proxy.balancing.holding import Candidates, candidates
-from service_proxy.balancing.speaker import Speaker
+from service_proxy.balancing.speaker import GIVING, TTL, Speaker
 from service_proxy.catalogue import Catalogue, Touched
 from service_proxy.conditions import Conditions
 from service_proxy.model import Address, ServiceName
+
+if TYPE_CHECKING:
+    from service_proxy.balancing.giver import Giver  # ssl, where an API server is asked
 
 
 class Balancing:
     """One node's part; made, started and stopped in the namespace whose links it speaks on."""
 
     def __init__(
-        self, catalogue: Catalogue, store: Store, prefix: str, pools: tuple[str, ...], conditions: Conditions
+        self,
+        catalogue: Catalogue,
+        store: Store,
+        prefix: str,
+        pools: tuple[str, ...],
+        conditions: Conditions,
+        giver: Giver | None = None,
+        ttl: int = TTL,
     ) -> None:
+        """`giver`: where services do not have addresses from their source. `ttl`: of leases, in seconds."""
         self._catalogue = catalogue
         self._pools = [ipaddress.ip_network(one) for one in pools]
         self._addresses: dict[ServiceName, Mapping[Address, Candidates]] = {}
         self._announcer = Announcer(conditions)
-        self._speaker = Speaker(catalogue.node_name, store, prefix, self._announcer, conditions)
+        self._speaker = Speaker(catalogue.node_name, store, prefix, self._announcer, conditions, ttl)
+        self._giver = giver
         catalogue.listen(self._note)
 
     @property
@@ -45,15 +58,21 @@ class Balancing:
         """Begin."""
         self._announcer.start()
         self._speaker.start()
+        if self._giver is not None:
+            self._giver.start(self._speaker.gives)
 
     def stop(self) -> None:
         """Leave what this node has to others."""
+        if self._giver is not None:
+            self._giver.stop()
         self._speaker.stop()
         self._announcer.stop()
 
     def _note(self, touched: Touched) -> None:
         changed = False
         for name in touched.services:
+            if self._giver is not None:
+                changed |= self._giver.note(name, self._catalogue.services.get(name))
             now = self._wanted(name)
             if now != self._addresses.get(name, {}):
                 changed = True
@@ -61,7 +80,9 @@ class Balancing:
             if not now:
                 self._addresses.pop(name, None)
         if changed:
-            self._speaker.set({key: who for one in self._addresses.values() for key, who in one.items()})
+            wanted = {key: who for one in self._addresses.values() for key, who in one.items()}
+            gives = self._giver is not None and self._giver.has_any
+            self._speaker.set(wanted | {GIVING: None} if gives else wanted)
 
     def _wanted(self, name: ServiceName) -> Mapping[Address, Candidates]:
         service = self._catalogue.services.get(name)

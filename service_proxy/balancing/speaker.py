@@ -3,6 +3,10 @@
 In the store each node has a lease and two kinds of keys under it: `speakers/NODE`, that it lives, and
 `holders/ADDRESS`, that the address is its own, written only where there is none. When a node dies its keys
 go with the lease, and who is next takes them. A node that cannot renew its lease is silent before it ends.
+Where no node is wanted for anything, it has no lease at all.
+
+One more thing that one node has at a time is the right to give addresses, where services do not have them
+from their source (`giver`): it is held as an address is, and is none.
 """
 
 from __future__ import annotations
@@ -37,6 +41,7 @@ from service_proxy.ranges import text_of
 TTL = 4  # seconds; a node that dies is followed after these, and one that is cut off is silent before
 SILENT_AFTER = 0.75  # of a lease's time without renewal
 CONDITION = "BalancingCutOff"
+GIVING = b"giving"
 
 log = logging.getLogger("podwire.services")
 
@@ -82,9 +87,18 @@ class Speaker:
 
     def holders(self) -> Mapping[Address, str]:
         """Return who has which address, as far as is known here."""
+        return {address: node for address, node in self._holders().items() if address != GIVING}
+
+    def gives(self) -> bool:
+        """Tell whether this node gives addresses to services just now."""
+        return GIVING in self._said and time.monotonic() < self._announcer.silent_from
+
+    def _holders(self) -> Mapping[Address, str]:
         found = {}
         for key, item in list(self._items.items()):
-            if key.startswith("holders/"):
+            if key == _key(GIVING):
+                found[GIVING] = item.value
+            elif key.startswith("holders/"):
                 with suppress(ValueError):  # written by hand
                     found[ip_address(key.removeprefix("holders/")).packed] = item.value
         return found
@@ -106,6 +120,9 @@ class Speaker:
 
     def _turn(self) -> None:
         """Renew what is due, hear what has happened for a moment, do what follows."""
+        if not self._wanted:
+            self._rest()
+            return
         self._renew()
         if self._follower is None:
             self._follower = self._store.follow(self._prefix)
@@ -118,12 +135,12 @@ class Speaker:
         if now < self._renew_at:
             return
         if self._lease:
-            self._store.keep_alive(self._lease)
+            self._ttl = self._store.keep_alive(self._lease)
         else:
             self._lease = self._store.grant(self._ttl)
         self._announcer.silent_from = now + self._ttl * SILENT_AFTER
         self._renew_at = now + self._ttl / 4
-        self._announcer.hold(self._said)  # links may have changed
+        self._announce()  # links may have changed
 
     def _hear(self, told: object) -> None:
         if isinstance(told, Snapshot):
@@ -148,7 +165,7 @@ class Speaker:
         with self._lock:
             wanted = self._wanted
         living = [key.removeprefix("speakers/") for key in self._items if key.startswith("speakers/")]
-        holders = self.holders()
+        holders = self._holders()
         todo = moves(self._node, wanted, living, holders)
         for address, holder in holders.items():  # of a former life: ours again, under this lease
             seen = self._items[_key(address)]
@@ -158,19 +175,22 @@ class Speaker:
             self._put(_key(address), None)
         own = self._own() - todo.release
         if own != self._said:
-            self._announcer.hold(own)
             self._said = own
+            self._announce()
         for address in todo.release:
             self._drop(address)
 
     def _own(self) -> frozenset[Address]:
         """Return what this node has under its lease."""
-        found = self.holders().items()
+        found = self._holders().items()
         return frozenset(
             address
             for address, node in found
             if node == self._node and self._items[_key(address)].lease == self._lease
         )
+
+    def _announce(self) -> None:
+        self._announcer.hold(self._said - {GIVING})
 
     def _put(self, key: str, seen: Item | None) -> None:
         whole = f"{self._prefix}{key}"
@@ -182,23 +202,31 @@ class Speaker:
     def _drop(self, address: Address) -> None:
         item = self._items.pop(_key(address))
         self._store.commit([Check(item.key, item.version)], [Delete(item.key)])
-        log.info("%s is given to another node", text_of(address))
+        log.info("%s is left to another node", _key(address).removeprefix("holders/"))
 
     def _begin_anew(self) -> None:
         """Our lease has ended: nothing is ours any more."""
         self._announcer.silent_from = -math.inf
-        self._announcer.hold(())
         self._said = frozenset()
+        self._announce()
         self._lease, self._renew_at = 0, 0.0
 
-    def _leave(self) -> None:
-        self._announcer.hold(())
+    def _rest(self) -> None:
+        """Wait for something to do; others need not hear of this node."""
         if self._follower is not None:
-            self._follower.close()
-        if self._lease:
+            self._leave()
+        self._stopped.wait(self._ttl / 16)
+
+    def _leave(self) -> None:
+        follower, lease = self._follower, self._lease
+        self._begin_anew()
+        self._follower, self._items = None, {}
+        if follower is not None:
+            follower.close()
+        if lease:
             with suppress(StoreUnavailable, StoreRefused):  # then it ends by itself
-                self._store.revoke(self._lease)
+                self._store.revoke(lease)
 
 
 def _key(address: Address) -> str:
-    return f"holders/{text_of(address)}"
+    return f"holders/{address.decode() if address == GIVING else text_of(address)}"

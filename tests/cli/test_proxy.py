@@ -91,7 +91,17 @@ def test_kube_proxys_file_flags_and_probes_are_taken(world: KubeWorld, tmp_path:
         wait_for(lambda: fetch(f"{HEALTHZ}/healthz")[0] == 200)
         assert fetch(f"{HEALTHZ}/livez")[0] == 200 and fetch(f"{HEALTHZ}/other")[0] == 404
         assert fetch(f"{METRICS}/proxyMode") == (200, "nftables")
-        assert "kubeproxy_sync_proxy_rules_last_timestamp_seconds" in fetch(f"{METRICS}/metrics")[1]
+        told = fetch(f"{METRICS}/metrics")[1]
+        assert "kubeproxy_sync_proxy_rules_last_timestamp_seconds" in told
+        for line in (
+            'kubeproxy_proxy_livez_total{code="200"} 1.0',
+            'kubeproxy_proxy_healthz_total{code="200"} ',
+            "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds 1.",
+            "kubeproxy_sync_proxy_rules_endpoint_changes_pending 0.0",
+            "kubeproxy_sync_proxy_rules_service_changes_pending 0.0",
+            'kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="external"} 0.0',
+        ):
+            assert f"\n{line}" in told, line
         assert json.loads(fetch(f"{METRICS}/configz")[1])["podwire"]["masquerade_all"] is True
         assert "0x8000" in table() or "0x00008000" in table(), "masqueradeBit: 15"
     said = log.read_text()

@@ -106,6 +106,20 @@ def test_the_account_may_do_a_little(overlay: Path) -> None:
 
 
 @each_overlay
+def test_what_it_may_write_is_leases_of_its_own_namespace(overlay: Path) -> None:
+    objects = expand(overlay)
+    account = identity(one_of(objects, "ServiceAccount"))
+    roles = {one["metadata"]["name"]: one for one in objects if one["kind"] == "Role"}
+    assert len(roles) == (overlay.name != "network")
+    for binding in [one for one in objects if one["kind"] == "RoleBinding"]:
+        (subject,) = binding["subjects"]
+        assert ("v1", subject["kind"], subject["namespace"], subject["name"]) == account
+        (rule,) = roles.pop(binding["roleRef"]["name"])["rules"]
+        assert (rule["apiGroups"], rule["resources"]) == (["coordination.k8s.io"], ["leases"])
+    assert not roles
+
+
+@each_overlay
 def test_the_agent_is_not_privileged(overlay: Path) -> None:
     pod = pod_of(expand(overlay))
     for one in containers(pod):

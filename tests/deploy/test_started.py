@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import ssl
 import subprocess
 import time
@@ -19,6 +18,7 @@ from linuxnet.netns import inside
 from podwire.demo.world import World
 from tests.deploy.kustomize import Json, expand
 from tests.deploy.pod import VOLUMES, PodOnNode
+from tests.deploy.rights import assert_allowed
 from tests.deploy.service import NODE, SERVICE, SLICE, wait_name, wait_page
 from tests.deploy.test_manifests import OVERLAYS, one_of, pod_of
 from tests.kube_api.server import ApiServer, running_api
@@ -31,9 +31,6 @@ START_WITHIN = 60.0  # seconds, on a machine busy with other tests
 TOKEN = "a-token-of-the-account"
 API_SERVER = "podwire-api-server"
 NOWHERE = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}  # no proxy yet
-PLACE = re.compile(
-    r"/(?:api/v1|apis/(?P<group>[^/]+)/v1)/(?P<kind>[a-z]+)(?:/(?P<name>[^/]+)(?P<part>/status)?)?"
-)
 
 
 @pytest.fixture(scope="module")
@@ -143,21 +140,3 @@ def attach_and_detach(world: World, conflist: Json) -> None:
     assert world.run(["cat", "/proc/sys/net/ipv4/ip_forward"]) == "1\n", "the agent may write sysctls"
     world.run(launcher, variables | {"CNI_COMMAND": "DEL"}, stdin)
     assert "eth0" not in world.run(["ip", "-n", "pod", "link"])
-
-
-def assert_allowed(objects: list[Json], api: ApiServer) -> None:
-    """Hold every question that came against what the roles allow."""
-    rules = [rule for one in objects if one["kind"] == "ClusterRole" for rule in one["rules"]]
-    assert api.asked
-    for one in api.asked:
-        found = PLACE.fullmatch(one.path)
-        assert found, one
-        resource = f"{found['kind']}{found['part'] or ''}"
-        verb = {"PATCH": "patch", "POST": "create", "PUT": "update"}.get(one.method, "")
-        verb = verb or ("watch" if "watch" in one.query else "get" if found["name"] else "list")
-        assert any(
-            (found["group"] or "") in rule["apiGroups"]
-            and resource in rule["resources"]
-            and verb in rule["verbs"]
-            for rule in rules
-        ), f"nobody allows {verb} {resource}: {one}"

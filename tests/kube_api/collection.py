@@ -109,6 +109,46 @@ class Objects:
             self._keep("DELETED", copy.deepcopy(self.items[name]))
             del self.items[name]
 
+    def create_new(self, body: Json) -> Json:
+        """Make an object that there is not (POST). Raises ApiError 409."""
+        with self.changed:
+            if (name := self.name_of(body)) in self.items:
+                raise ApiError(409, "AlreadyExists", f'{self.resource.plural} "{name}" already exists')
+            body["metadata"].pop("resourceVersion", None)
+            return self.create(body)
+
+    def replace(self, name: str, body: Json) -> Json:
+        """Write all of an object anew (PUT). Raises ApiError 404, 409."""
+        with self.changed:
+            before = self.get(name)
+            self._check_version(name, body["metadata"])
+            kept = {key: before["metadata"][key] for key in ("uid", "creationTimestamp")}
+            item = {**copy.deepcopy(body), "metadata": {**body["metadata"], **kept}}
+            return self._keep("MODIFIED", item)
+
+    def remove(self, name: str, preconditions: Json) -> None:
+        """Remove an object by a client's wish (DELETE). Raises ApiError 404, 409."""
+        with self.changed:
+            self.get(name)
+            self._check_version(name, preconditions)
+            self.delete(name)
+
+    def merge_patch(self, name: str, body: Json, *, is_status: bool) -> Json:
+        """Patch by RFC 7386: the status, or all but it. Raises ApiError 404, 409."""
+        with self.changed:
+            before = self.get(name)
+            self._check_version(name, body.get("metadata", {}))
+            item = copy.deepcopy(before)
+            merge(item, {key: one for key, one in body.items() if (key == "status") is is_status})
+            return self._keep("MODIFIED", item) if item != before else before
+
+    def _check_version(self, name: str, said: Json) -> None:
+        has = self.get(name)["metadata"]["resourceVersion"]
+        if said.get("resourceVersion", has) != has:
+            text = "the object has been modified; please apply your changes to the latest version"
+            what = f'Operation cannot be fulfilled on {self.resource.plural} "{name}"'
+            raise ApiError(409, "Conflict", f"{what}: {text} and try again")
+
     def compact(self) -> None:
         """Forget what happened until now, and every list whose pages are being read."""
         with self.changed:
@@ -177,3 +217,16 @@ class Objects:
         self.items[name] = item
         self.changed.notify_all()
         return item
+
+
+def merge(target: Json, patch: Json) -> None:
+    """Change an object by RFC 7386."""
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict):
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
+            merge(target[key], value)
+        else:
+            target[key] = value

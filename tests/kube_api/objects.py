@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 
-from tests.kube_api.collection import ApiError, Json, Objects, Resource, Revision
+from tests.kube_api.collection import ApiError, Json, Objects, Resource, Revision, merge
 
 __all__ = ["ApiError", "Json", "NodeObjects", "managers", "partial"]
 
@@ -42,7 +42,7 @@ class NodeObjects(Objects):
         named = {f"flannel.alpha.coreos.com/{key.replace('_', '-')}": one for key, one in annotations.items()}
 
         def change(node: Json) -> None:
-            _merge(node, {"metadata": {"annotations": named}})
+            merge(node, {"metadata": {"annotations": named}})
 
         return self.update(name, change)
 
@@ -52,7 +52,7 @@ class NodeObjects(Objects):
             node = copy.deepcopy(self.get(name))
             self._check_preconditions(name, node, body)
             before = copy.deepcopy(node)
-            _merge(node, _within(body, is_status))
+            merge(node, _within(body, is_status))
             _record_manager(node, manager, "Update", is_status, {})
             return self._keep("MODIFIED", node) if _said(node) != _said(before) else before
 
@@ -126,15 +126,3 @@ def _record_manager(node: Json, manager: str, operation: str, is_status: bool, f
 
 def _said(node: Json) -> str:
     return json.dumps(node, sort_keys=True)
-
-
-def _merge(target: Json, patch: Json) -> None:
-    for key, value in patch.items():
-        if value is None:
-            target.pop(key, None)
-        elif isinstance(value, dict):
-            if not isinstance(target.get(key), dict):
-                target[key] = {}
-            _merge(target[key], value)
-        else:
-            target[key] = value

@@ -15,11 +15,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.kube_api.collection import ApiError, Json, Objects, Resource, Revision
+from tests.kube_api.collection import ApiError, Json, Matches, Objects, Resource, Revision
 from tests.kube_api.objects import NodeObjects, partial
 from tests.kube_api.selecting import matching
 
-PATH = re.compile(r"(?P<all>/(?:api|apis/[^/]+)/v1/[a-z]+)(?:/(?P<name>[^/]+)(?P<status>/status)?)?")
+PATH = re.compile(
+    r"(?P<group>/(?:api|apis/[^/]+)/v1)(?:/namespaces/(?P<namespace>[^/]+))?"
+    r"/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+)(?P<status>/status)?)?"
+)
 RESOURCES = (
     Resource("", "services", "Service", True),
     Resource("discovery.k8s.io", "endpointslices", "EndpointSlice", True),
@@ -52,6 +55,7 @@ class ApiServer:
         self.of = {one.plural: Objects(one, revision) for one in RESOURCES}
         self.absent: set[str] = set()  # kinds (plural) that this server does not have
         self.hidden: set[str] = set()  # kinds that nobody may read
+        self.absent_namespaces: set[str] = set()  # all others are there
         self.is_told_twice = False  # every event of a watch, the second time after the next one
         self.is_shuffled = False  # events of one moment are told in the wrong order
         self.delay = 0.0  # seconds before each event
@@ -173,6 +177,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer apply and merge."""
         self._answer(self._patch)
 
+    def do_POST(self) -> None:
+        """Answer create."""
+        self._answer(self._post)
+
+    def do_PUT(self) -> None:
+        """Answer replace."""
+        self._answer(self._put)
+
+    def do_DELETE(self) -> None:
+        """Answer delete."""
+        self._answer(self._delete)
+
     def _answer(self, serve: Any) -> None:
         url = urlsplit(self.path)
         self.query = dict(parse_qsl(url.query))
@@ -185,11 +201,12 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._admit()
             found = PATH.fullmatch(url.path)
-            objects = self.api.objects_at(found["all"]) if found else None
+            objects = self.api.objects_at(f"{found['group']}/{found['plural']}") if found else None
             if found is None or objects is None:
                 raise ApiError(404, "NotFound", "the server could not find the requested resource")
-            self.objects = objects
-            serve(found["name"] or "", bool(found["status"]))
+            self.objects, self.namespace = objects, found["namespace"] or ""
+            name = found["name"] or ""
+            serve(f"{self.namespace}/{name}" if name and self.namespace else name, bool(found["status"]))
         except ApiError as error:
             self._send(error.code, error.status)
 
@@ -213,9 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _list(self) -> None:
         asked = int(self.query.get("limit", "0")), self.query.get("continue", "")
-        is_selected = self.query.keys() & {"labelSelector", "fieldSelector"}
+        is_selected = self.namespace or self.query.keys() & {"labelSelector", "fieldSelector"}
         found, metadata = (
-            self.objects.page(*asked, matching(self.query)) if is_selected else self.objects.page(*asked)
+            self.objects.page(*asked, self._matches()) if is_selected else self.objects.page(*asked)
         )
         if self.is_metadata:
             head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
@@ -226,6 +243,30 @@ class _Handler(BaseHTTPRequestHandler):
             items = [{k: v for k, v in one.items() if k not in ("kind", "apiVersion")} for one in found]
         self._send(200, {**head, "metadata": metadata, "items": items})
 
+    def _matches(self) -> Matches:
+        """Return what a list or watch is about."""
+        selected, namespace = matching(self.query), self.namespace
+        if not namespace:
+            return selected
+        return lambda item: item["metadata"].get("namespace") == namespace and selected(item)
+
+    def _post(self, name: str, is_status: bool) -> None:
+        body = json.loads(self.body)
+        if self.namespace in self.api.absent_namespaces:
+            raise ApiError(404, "NotFound", f'namespaces "{self.namespace}" not found')
+        body["metadata"].setdefault("namespace", self.namespace)
+        self._send(201, self.objects.create_new(body))
+
+    def _put(self, name: str, is_status: bool) -> None:
+        body = json.loads(self.body)
+        body["metadata"].setdefault("namespace", self.namespace)
+        self._send(200, self.objects.replace(name, body))
+
+    def _delete(self, name: str, is_status: bool) -> None:
+        preconditions = json.loads(self.body or b"{}").get("preconditions", {})
+        self.objects.remove(name, preconditions)
+        self._send(200, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+
     def _patch(self, name: str, is_status: bool) -> None:
         kind, body = self.headers.get("Content-Type", ""), json.loads(self.body)
         manager = self.query.get("fieldManager", "")
@@ -234,6 +275,8 @@ class _Handler(BaseHTTPRequestHandler):
                 raise ApiError(422, "Invalid", "PatchOptions.meta.k8s.io is invalid: fieldManager: Required")
             force = self.query.get("force") == "true"
             found = self.nodes().apply(name, body, is_status=is_status, manager=manager, force=force)
+        elif kind == MERGE and self.objects is not self.api.objects:
+            found = self.objects.merge_patch(name, body, is_status=is_status)
         elif kind == MERGE:
             found = self.nodes().merge(name, body, is_status=is_status, manager=manager or "unknown")
         else:
@@ -245,7 +288,7 @@ class _Handler(BaseHTTPRequestHandler):
     def nodes(self) -> NodeObjects:
         """Return what can be patched. Raises ApiError."""
         if self.objects is not self.api.objects:
-            raise ApiError(405, "MethodNotAllowed", "only Nodes are patched here")
+            raise ApiError(405, "MethodNotAllowed", "only Nodes are applied here")
         return self.api.objects
 
     def _watch(self) -> None:
@@ -274,7 +317,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _tell(self, version: int, ends_at: float) -> None:
         objects, told, generation = self.objects, self.api.bookmarks, self.api.generation
-        matches = matching(self.query)
+        matches = self._matches()
         while time.monotonic() < ends_at and not self.api.stopped.is_set():
             with objects.changed:
                 if generation != self.api.generation:

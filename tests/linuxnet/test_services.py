@@ -113,6 +113,18 @@ def test_a_pods_address_is_kept_and_an_outsiders_is_not(world: World, family: in
 
 
 @FAMILIES
+def test_who_is_a_pod_may_be_told_by_the_interface(world: World, family: int) -> None:
+    world.table.change([*behind(vip(family), Pick(1), "pod2"), cluster_ip(packed(VIP[family]))], pods(CIDRS))
+    assert world.ask("pod1", "tcp", VIP[family], 80) == f"pod2 {NODE[family]}"
+    for name, kept in (("to-pod*", ("pod1", "pod3")), ("to-pod1", ("pod1",))):
+        world.table.load(Settings(pod_interface=name))
+        for who in ("pod1", "pod3", "outside"):
+            own = OUTSIDE[family] if who == "outside" else pod_address(who, family)
+            seen = world.ask(who, "tcp", VIP[family], 80)
+            assert seen == f"pod2 {own if who in kept else NODE[family]}", (name, who)
+
+
+@FAMILIES
 def test_a_node_port_is_served_where_it_should_be(world: World, family: int) -> None:
     front = Front.node_port(family, "tcp", NODE_PORT)
     world.table.change(behind(front, Pick(1, is_node_port=True, masquerade="always"), "pod2"))

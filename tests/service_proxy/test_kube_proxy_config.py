@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from cni_spec.config import validate
+from cni_spec.errors import CniError
 from service_proxy.kube_proxy_config import BadConfiguration, read_configuration, read_duration
 from service_proxy.settings import ProxySettings
 
@@ -119,9 +120,22 @@ def test_a_key_nobody_knows_is_named(key: str) -> None:
     assert note.startswith(f"{key}:")
 
 
-def test_what_cannot_be_detected_here_is_said() -> None:
-    (note,) = read_configuration(configuration(detectLocalMode="BridgeInterface")).notes
-    assert "BridgeInterface" in note
+def test_who_is_a_pod_is_told_by_what_the_file_names() -> None:
+    for mode, key, name, here in (
+        ("BridgeInterface", "bridgeInterface", "cni0", "cni0"),
+        ("InterfaceNamePrefix", "interfaceNamePrefix", "veth", "veth*"),
+    ):
+        reading = read_configuration(configuration(detectLocalMode=mode, detectLocal={key: name}))
+        assert not reading.notes and validate(ProxySettings, reading.settings).pod_interface == here
+        (note,) = read_configuration(configuration(detectLocalMode=mode)).notes
+        assert f"{mode} wants detectLocal.{key}" in note
+    (note,) = read_configuration(configuration(detectLocalMode="Spoon")).notes
+    assert "'Spoon' is not known" in note
+    bad = read_configuration(
+        configuration(detectLocalMode="BridgeInterface", detectLocal={"bridgeInterface": 'a" accept'})
+    )
+    with pytest.raises(CniError, match="pod_interface"):
+        validate(ProxySettings, bad.settings)
     by_node = read_configuration(configuration(detectLocalMode="NodeCIDR"))
     assert by_node.detects_by_node and "pods" not in by_node.settings
 

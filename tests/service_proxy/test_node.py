@@ -117,6 +117,39 @@ def test_a_udp_client_with_one_port_follows_within_a_second(host: None, folder: 
         one.close()
 
 
+@pytest.mark.parametrize(
+    ("here", "vip", "back"),
+    [
+        ("192.0.2.1", "10.96.0.5", "10.244.0.5"),
+        ("fd02::1", "fd96::5", "fd00:10::5"),
+    ],
+)
+def test_a_udp_client_that_was_early_for_a_node_port_is_served_when_it_comes(
+    host: None, folder: Folder, here: str, vip: str, back: str
+) -> None:
+    port = UDP_PORT | {"nodePort": 30053}
+    family = socket.AF_INET6 if ":" in here else socket.AF_INET
+    for address in (here, back):
+        subprocess.run(["ip", "addr", "add", address, "dev", "lo"], check=True)
+    server, early, client = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(3))
+    server.bind((back, 8080))
+    server.setblocking(False)
+    early.bind((here, 30053))  # somebody else has the port, until then
+    early.settimeout(5)
+    client.bind((here, 4000))
+    with running(make_node(folder.path, pods=())) as node:
+        client.sendto(b"x", (here, 30053))
+        assert early.recv(100) == b"x"
+        folder.put(service("web", vip, ports=[port], type="NodePort"), pod("web-1", back, app="web"))
+        wait_until(node, lambda: node.figures.flows_forgotten > 0)
+        client.sendto(b"y", (here, 30053))
+        wait_for(lambda: heard_by({back: server}) == back)
+        early.setblocking(False)
+        assert heard_by({here: early}) == ""
+    for one in (client, early, server):
+        one.close()
+
+
 def test_clients_stay_with_an_endpoint_until_it_goes(host: None, folder: Folder) -> None:
     udp = service("web", "10.96.0.5", ports=[UDP_PORT], sessionAffinity="ClientIP")
     pods = {"10.244.0.5": ONE, "10.244.1.5": TWO}

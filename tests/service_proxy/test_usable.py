@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from linuxnet.service_entries import Target
 from service_proxy.model import Endpoint, EndpointPort, Hints
-from service_proxy.usable import Usable, usable
+from service_proxy.usable import Usable, has_only_others, usable
 from tests.service_proxy.made import HERE, HTTP, WEB, ZONE, endpoint, endpoint_slice, ip, service
 
 A, B, C = "10.0.0.1", "10.0.0.2", "10.0.0.3"
@@ -155,3 +155,18 @@ def test_contradictions_are_judged_alike_in_any_order(endpoints: list[Endpoint])
     slices = [endpoint_slice(one, name=str(i)) for i, one in enumerate(endpoints)]
     one, other = (usable(service(), HTTP, 4, each, "", "") for each in (slices, slices[::-1]))
     assert (set(one.cluster), one.serving) == (set(other.cluster), other.serving)
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "is_so"),
+    [
+        ([], False),
+        ([endpoint(A, "unready")], False),
+        ([endpoint(A)], True),
+        ([endpoint(A), endpoint(B, node=HERE)], False),
+        ([endpoint(A), endpoint(B, "unready", HERE)], True),
+        ([endpoint(A), endpoint(B, "terminating", HERE)], False),
+    ],
+)
+def test_a_service_may_have_endpoints_on_other_nodes_only(endpoints: list[Endpoint], is_so: bool) -> None:
+    assert has_only_others([endpoint_slice(*endpoints)], HERE) is is_so
