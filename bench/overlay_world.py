@@ -222,7 +222,7 @@ def wait_until(is_so: Callable[[], bool], what: str, within: float = START) -> N
 
 def say(what: str) -> None:
     """Tell who waits what is going on."""
-    print(f"bench overlay: {what}", file=sys.stderr, flush=True)
+    print(f"bench: {what}", file=sys.stderr, flush=True)
 
 
 def _answers(store: Store, server: subprocess.Popen[bytes]) -> bool:

@@ -4,6 +4,7 @@ programming   1,000, 10,000 and 30,000 services with 10 endpoints each -> kernel
               endpoint replaced and one service scaled, from the event to the committed transaction. The peer
               is a ruleset of kube-proxy's form by `nft -f`; of 30,000 services it takes many minutes, and is
               left out there.
+processes     `podwire proxy` and an API server, beside kube-proxy where it is found (KUBE_PROXY, or on PATH)
 connecting    connect(2) to a ClusterIP of this node, where there is 1 service and where there are 10,000
 Each part alone: --only. Everything is in namespaces of its own.
 """
@@ -14,7 +15,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Protocol
 
-from bench import proxy_connecting, proxy_programming
+from bench import proxy_connecting, proxy_processes, proxy_programming
 from bench.overlay_world import make_world_private
 from bench.report import Row
 
@@ -26,7 +27,11 @@ class Part(Protocol):
         """Measure, and yield rows."""
 
 
-PARTS: dict[str, Part] = {"programming": proxy_programming.rows, "connecting": proxy_connecting.rows}
+PARTS: dict[str, Part] = {
+    "programming": proxy_programming.rows,
+    "processes": proxy_processes.rows,
+    "connecting": proxy_connecting.rows,
+}
 
 
 def measure(arguments: list[str]) -> list[Row]:

@@ -192,7 +192,9 @@ class ServiceNode:
         if not is_first and started >= self._sweep_at:
             self._sweep_at = started + SWEEP_EVERY
             programmer.table.sweep()
-        if is_first or differing:
+        if is_first:
+            log.info("%d services, %d entries written", len(self.catalogue.services), differing)
+        elif differing:
             log.info("compared with the kernel: %d entries were not as they should be", differing)
         if len(there) + differing > MUCH:
             del there
