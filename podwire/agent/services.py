@@ -67,6 +67,15 @@ class Services:
         with node.changed:
             return node.changed.wait_for(lambda: node.is_synced, timeout)
 
+    def missing(self) -> str:
+        """Return what is not there yet of what is to be served, "" for nothing: for probes."""
+        node = self.node
+        with node.lock:
+            waits = [] if node.catalogue.is_complete else ["services are not all known"]
+            waits += ["services are not in the kernel"] if self._proxy.enabled and not node.is_synced else []
+        waits += ["DNS is not served"] if self._dns_settings.enabled and self.dns is None else []
+        return "; ".join(waits)
+
     def stop(self) -> None:
         """End it; what is in the kernel stays, and traffic goes on."""
         self._stopped.set()

@@ -56,7 +56,13 @@ def running_services(proxy: ProxySettings, dns: DnsSettings) -> Iterator[Service
 
 @contextmanager
 def serving_metrics(listen: str, services: Services, proxy: ProxySettings) -> Iterator[None]:
-    """Serve /metrics, /proxyMode and /configz, as kube-proxy does. Raises CniError: the port is taken."""
+    """Serve /metrics, /proxyMode and /configz, as kube-proxy does; and probes, as CoreDNS does.
+
+    /livez says that the process runs, /healthz and /ready that it does what it is for.
+
+    Raises:
+        CniError: the port is taken.
+    """
     registry = CollectorRegistry()
     registry.register(ServicesCollector(services))
 
@@ -64,6 +70,11 @@ def serving_metrics(listen: str, services: Services, proxy: ProxySettings) -> It
         if path == "/metrics":
             body = generate_latest(registry).decode()
             return HttpAnswer(200, body, (("Content-Type", CONTENT_TYPE_LATEST),))
+        if path == "/livez":
+            return HttpAnswer(200, "ok")
+        if path in ("/healthz", "/ready"):
+            missing = services.missing()
+            return HttpAnswer(503 if missing else 200, missing or "ok")
         if path == "/proxyMode":
             return HttpAnswer(200, MODE, (("Content-Type", "text/plain; charset=utf-8"),))
         if path == "/configz":

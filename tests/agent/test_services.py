@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -210,6 +211,22 @@ def test_both_have_their_metrics_in_the_agent_too(host: None, tmp_path: Path) ->
         wait_for(lambda: found.dns is not None)
         assert get(10249, "proxyMode") == "nftables" and "kubeproxy_sync" in get(10249, "metrics")
         assert "coredns_dns_requests_total" in get(9153, "metrics")
+
+
+def test_probes_say_whether_names_are_answered(host: None, tmp_path: Path) -> None:
+    common = {"enabled": True, "source": str(Folder(tmp_path / "services").path), "node": NODE}
+    dns = DnsSettings.model_validate({**common, "metrics": "127.0.0.1:9153"})
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taker:
+        taker.bind(("0.0.0.0", 53))  # somebody else has the port
+        with running_services(ProxySettings(state=str(tmp_path)), dns) as found:
+            wait_for(lambda: found.node.catalogue.is_complete)
+            assert get(9153, "livez") == "ok"
+            with pytest.raises(urllib.error.HTTPError, match="503") as refused:
+                get(9153, "healthz")
+            assert refused.value.read() == b"DNS is not served"
+            taker.close()
+            wait_for(lambda: found.dns is not None)
+            assert get(9153, "healthz") == get(9153, "ready") == "ok"
 
 
 def test_names_are_answered_beside_a_proxy_of_its_own(host: None, tmp_path: Path) -> None:

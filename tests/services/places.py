@@ -81,6 +81,8 @@ class Places:
         for netns in (self.node, self.far):
             write_inside(netns, "net/ipv4/ip_forward", "1")
             write_inside(netns, "net/ipv6/conf/all/forwarding", "1")
+            write_inside(netns, "net/ipv4/icmp_ratelimit", "0")  # every refusal is told, not one a second
+            write_inside(netns, "net/ipv6/icmp/ratelimit", "0")
 
     def _wire_fabric(self) -> None:
         ip(self.fabric, f"link add br0 address {BRIDGE_MAC} type bridge", "link set br0 up")
