@@ -19,12 +19,12 @@ from statistics import median
 from bench.overlay_records import net_conf, public, records
 from bench.overlay_world import Box, boxes, leave_netns, memory_of, say
 from bench.report import Row
+from cluster_store.conditions import Conditions
 from linuxnet.forwarding_dumps import look
 from linuxnet.forwarding_entries import Entry, FdbEntry, NeighbourEntry, Nexthop
 from linuxnet.netlink import Netlink
 from linuxnet.netlink_socket import NETLINK_ROUTE, NetlinkSocket
 from linuxnet.netns import inside
-from overlay.conditions import Conditions
 from overlay.devices import own_devices
 from overlay.difference import difference
 from overlay.net_conf import parse_net_conf

@@ -6,13 +6,11 @@ buffer (ENOBUFS) loses events, and says so by naming every kind.
 
 from __future__ import annotations
 
-import errno
 import socket
 import struct
-from collections.abc import Iterator
 from enum import Flag, auto
 
-from linuxnet.netlink_socket import NETLINK_ROUTE, split
+from linuxnet.netlink_socket import NETLINK_ROUTE, news, split
 from linuxnet.rtnetlink import (
     RTM_DELADDR,
     RTM_DELLINK,
@@ -77,21 +75,10 @@ class Monitor:
     def read(self) -> Changed:
         """Return what has changed since the last look; does not wait."""
         found = Changed.NOTHING
-        for data in self._datagrams():
+        for data in news(self._socket):
             if data is None:
                 return EVERYTHING
             for _, kind, _, body in split(data):
                 if not (kind == RTM_NEWROUTE and RTMSG.unpack_from(body)[5] == self._own):  # our own work
                     found |= _KINDS.get(kind, Changed.NOTHING)
         return found
-
-    def _datagrams(self) -> Iterator[bytes | None]:
-        while True:
-            try:
-                yield self._socket.recv(1 << 16)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                yield None

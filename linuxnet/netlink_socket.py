@@ -216,3 +216,16 @@ def _offset(body: bytes) -> int:
     """Return where a refused message's wrong attribute is, 0 if nobody tells."""
     found = read_attributes(body, _ERROR.size + HEADER.size).get(NLMSGERR_ATTR_OFFS)
     return int(_ERROR.unpack(found)[0]) if found else 0
+
+
+def news(listener: socket.socket) -> Iterator[bytes | None]:
+    """Yield the datagrams that wait at a socket that only listens; None where the kernel had to lose some."""
+    while True:
+        try:
+            yield listener.recv(RECEIVE_SIZE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            yield None

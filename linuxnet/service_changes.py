@@ -8,14 +8,13 @@ costs no reading; what libnftables commits for it is known by its generation.
 from __future__ import annotations
 
 import ctypes
-import errno
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from linuxnet import nft_messages as nft
-from linuxnet.netlink_socket import NETLINK_NETFILTER, SO_RCVBUFFORCE, SOL_NETLINK, split
+from linuxnet.netlink_socket import NETLINK_NETFILTER, SO_RCVBUFFORCE, SOL_NETLINK, news, split
 from linuxnet.numbers import NFT_SERVICES_TABLE
 
 NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTABLES = 1, 7  # linux/netlink.h, linux/netfilter/nfnetlink.h
@@ -66,7 +65,7 @@ class ServiceChanges:
         A full buffer loses news, and may have lost that: then it is so.
         """
         found = False
-        for data in self._datagrams():
+        for data in news(self._socket):
             if data is None:
                 self._is_touched = self._has_rules = False
                 found = self.rules_changed = True
@@ -85,17 +84,6 @@ class ServiceChanges:
         self.rules_changed |= is_others and self._has_rules
         self._is_touched = self._has_rules = False
         return is_others
-
-    def _datagrams(self) -> Iterator[bytes | None]:
-        while True:
-            try:
-                yield self._socket.recv(1 << 16)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                yield None
 
 
 def _leave_out(listener: socket.socket, port: int) -> None:

@@ -47,7 +47,6 @@ The node:
     settings         [overlay] of agent.toml
     state            what it remembers on disk
     subnet_env       what it tells CNI plugins
-    conditions       what is not as it should be
     inbox            what they tell the loop
     correspondents   the threads that read and write the registry
     offers           what it offers while its mode changes

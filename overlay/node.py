@@ -19,11 +19,11 @@ from functools import partial
 from random import Random
 from threading import Condition, RLock
 
+from cluster_store.conditions import Conditions
 from linuxnet.monitor import Changed as Kinds
 from linuxnet.monitor import Monitor
 from linuxnet.netlink import Netlink
 from linuxnet.numbers import OVERLAY_PROTOCOL
-from overlay.conditions import Conditions
 from overlay.correspondents import Reader, Writer
 from overlay.errors import NoLease, Stolen
 from overlay.figures import Figures
@@ -61,7 +61,7 @@ class OverlayNode:
         random: Random | None = None,
     ) -> None:
         self.settings = settings
-        self.conditions = Conditions()
+        self.conditions = Conditions(logger="podwire.overlay")
         self.figures = Figures()
         self.lock = RLock()  # held while the loop works; who asks for a status takes it
         self.changed = Condition(self.lock)  # told after each turn of the loop

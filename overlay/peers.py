@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from cluster_store.conditions import Conditions
 from linuxnet.netlink import Netlink
 from overlay.admission import Admission
-from overlay.conditions import Conditions
 from overlay.devices import own_devices
 from overlay.heartbeats import Heartbeats, Target
 from overlay.mtu import inner_mtu

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from cluster_store.conditions import Conditions
 from linuxnet.netlink import Netlink
-from overlay.conditions import Conditions
 from overlay.net_conf import NetConf
 from overlay.offers import configured_offer, is_same_way, may_drop_old
 from overlay.place import Uplink

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from random import Random
 
+from cluster_store.conditions import Conditions
 from linuxnet.errors import Busy, KernelError, MissingTool
 from linuxnet.monitor import Changed as Kinds
 from linuxnet.monitor import Monitor
 from linuxnet.netlink import Netlink
-from overlay.conditions import Conditions
 from overlay.correspondents import Reader, Writer
 from overlay.devices import remove_devices
 from overlay.figures import Figures

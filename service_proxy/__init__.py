@@ -30,7 +30,7 @@ schedule, bell   when, and what wakes it
 deciding         decisions as the loop asks for them
 programmer       the kernel made so, in one transaction    shadow  what each service has there
 forgetting       stale flows -> the connection table    connection_table  its sizes and times
-conditions       what is not as it should be    figures  what is counted    memory  after a large load
+figures          what is counted    memory  after a large load
 reporting        what is served and how, as JSON
 opening          sources, by the settings
 

@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
+from cluster_store.conditions import Conditions
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
 from service_proxy.allotment import Allotment, Allotter
 from service_proxy.claims import Book, Claim, Ledger
-from service_proxy.conditions import Conditions
 from service_proxy.model import Service, ServiceName
 from service_proxy.ranges import Ranges
 from service_proxy.wishes import Wishes

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from cluster_store.conditions import Conditions
 from linuxnet.service_entries import Entry
 from linuxnet.service_rules import Settings as RuleSettings
 from service_proxy.catalogue import Catalogue, Touched
-from service_proxy.conditions import Conditions
 from service_proxy.decisions import Decisions
 from service_proxy.front_ends import Context
 from service_proxy.model import Address, ServiceName

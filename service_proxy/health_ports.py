@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from cluster_store.conditions import Conditions
 from service_proxy.background import Background
-from service_proxy.conditions import Conditions
 from service_proxy.health_http import JSON, NOT_SNIFFED, HttpAnswer, open_listener, serve
 from service_proxy.model import ServiceName
 

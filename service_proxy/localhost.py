@@ -11,8 +11,8 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from cluster_store.conditions import Conditions
 from service_proxy.background import Background
-from service_proxy.conditions import Conditions
 from service_proxy.localhost_tcp import open_tcp
 from service_proxy.localhost_udp import open_udp
 from service_proxy.model import Address

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Condition, RLock
 
+from cluster_store.conditions import Conditions
 from linuxnet.errors import KernelError
 from service_proxy.balancing.balancing import Balancing
 from service_proxy.bell import Bell
 from service_proxy.catalogue import Catalogue, Event
-from service_proxy.conditions import Conditions
 from service_proxy.connection_table import set_up
 from service_proxy.deciding import Decided, Decider
 from service_proxy.figures import Figures
@@ -59,7 +59,7 @@ class ServiceNode:
         dns: tuple[Address, ...] = (),
     ) -> None:
         self.settings = settings
-        self.conditions = Conditions()
+        self.conditions = Conditions(logger="podwire.services")
         self.figures = Figures()
         self.lock = RLock()  # held while the loop works; who asks for a status takes it
         self.changed = Condition(self.lock)  # told after each turn of the loop

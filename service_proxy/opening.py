@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cluster_store.conditions import Conditions
 from cluster_store.opening import StoreOptions, open_store, prefix_of
 from cluster_store.store import StoreRefused
 from service_proxy.allocation import Allocation
@@ -16,7 +17,6 @@ from service_proxy.balancing.speaker import TTL
 from service_proxy.catalogue import Catalogue
 from service_proxy.claims import Ledger, StoreLedger
 from service_proxy.claims_file import FileLedger
-from service_proxy.conditions import Conditions
 from service_proxy.ranges import Ranges
 from service_proxy.settings import ProxySettings, SourceSettings
 from service_proxy.sources.filling import Filling

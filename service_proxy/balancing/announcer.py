@@ -18,11 +18,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock, Thread
 
+from cluster_store.conditions import Conditions
 from linuxnet.neighbour_frames import announcement, answer, read_question
 from linuxnet.neighbour_sockets import hear_questions, join_solicited
 from linuxnet.netlink import Netlink
 from service_proxy.balancing.places import NoPlace, Place, find_place
-from service_proxy.conditions import Conditions
 from service_proxy.model import Address
 from service_proxy.ranges import family_of, text_of
 

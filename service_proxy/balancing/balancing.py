@@ -10,13 +10,13 @@ import ipaddress
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cluster_store.conditions import Conditions
 from cluster_store.store import Store
 from service_proxy.allotment import is_ours
 from service_proxy.balancing.announcer import Announcer
 from service_proxy.balancing.holding import Candidates, candidates
 from service_proxy.balancing.speaker import GIVING, TTL, Speaker
 from service_proxy.catalogue import Catalogue, Touched
-from service_proxy.conditions import Conditions
 from service_proxy.model import Address, ServiceName
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Lock, Thread
 
+from cluster_store.conditions import Conditions
 from cluster_store.kubernetes import KubernetesClient
 from cluster_store.kubernetes_answers import JsonObject, KindUnknown, NotFound
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
 from service_proxy.allocation import CONDITION, OUTAGE
 from service_proxy.balancing.giving import Due, decide, is_concerned, is_pooled
-from service_proxy.conditions import Conditions
 from service_proxy.model import Address, Service, ServiceName
 from service_proxy.ranges import Ranges, text_of
 

@@ -19,6 +19,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from threading import Event, Lock, Thread
 
+from cluster_store.conditions import Conditions
 from cluster_store.store import (
     Check,
     Conflict,
@@ -34,7 +35,6 @@ from cluster_store.store import (
 )
 from service_proxy.balancing.announcer import Announcer
 from service_proxy.balancing.holding import Candidates, moves
-from service_proxy.conditions import Conditions
 from service_proxy.model import Address
 from service_proxy.ranges import text_of
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from cluster_store.conditions import Conditions
 from linuxnet.netlink import Netlink
 from overlay.admission import Admission
-from overlay.conditions import Conditions
 from overlay.peers import Peers
 from overlay.place import Place, Tunnel, Uplink
 from overlay.programmer import Programmer

@@ -10,8 +10,8 @@ import signal
 import sys
 import tempfile
 
+from cluster_store.conditions import Conditions
 from service_proxy.catalogue import Catalogue
-from service_proxy.conditions import Conditions
 from service_proxy.opening import open_balancing, open_services
 from service_proxy.settings import ProxySettings
 

@@ -10,11 +10,11 @@ import signal
 import sys
 from pathlib import Path
 
+from cluster_store.conditions import Conditions
 from cluster_store.directory import DirectoryStore
 from service_proxy.balancing.announcer import Announcer
 from service_proxy.balancing.holding import Candidates
 from service_proxy.balancing.speaker import Speaker
-from service_proxy.conditions import Conditions
 
 
 def main(folder: str, node: str, ttl: str, *vips: str) -> None:

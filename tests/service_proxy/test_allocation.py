@@ -10,12 +10,12 @@ from threading import Thread
 
 import pytest
 
+from cluster_store.conditions import Conditions
 from cluster_store.directory import DirectoryStore
 from cluster_store.store import Item, Snapshot, StoreUnavailable
 from service_proxy.allocation import KEPT, Allocation
 from service_proxy.claims import Ledger, StoreLedger
 from service_proxy.claims_file import FileLedger
-from service_proxy.conditions import Conditions
 from service_proxy.model import Service, ServiceName, ServicePort, ServiceType
 from service_proxy.number_range import NumberRange, address_band, port_band
 from service_proxy.ranges import Ranges

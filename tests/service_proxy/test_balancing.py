@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cluster_store.conditions import Conditions
 from cluster_store.directory import DirectoryStore
 from cluster_store.opening import open_store
 from cluster_store.store import StoreUnavailable
@@ -25,7 +26,6 @@ from service_proxy.balancing.balancing import Balancing
 from service_proxy.balancing.holding import Moves, candidates, chosen, moves
 from service_proxy.balancing.speaker import Speaker
 from service_proxy.catalogue import Catalogue, Changed, Kind, Listed
-from service_proxy.conditions import Conditions
 from service_proxy.model import Endpoint, EndpointSlice, Service, ServiceName, ServiceType, SliceName
 from tests.calls import Container, run
 from tests.cluster_store.etcd_server import EtcdServer, missing

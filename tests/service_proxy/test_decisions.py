@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+from cluster_store.conditions import Conditions
 from linuxnet.service_entries import Entry
 from service_proxy.catalogue import Catalogue, Changed, Kind
-from service_proxy.conditions import Conditions
 from service_proxy.deciding import Decider
 from service_proxy.decisions import Decisions
 from service_proxy.model import (

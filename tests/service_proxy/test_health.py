@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from cluster_store.conditions import Conditions
 from service_proxy.background import Background
-from service_proxy.conditions import Conditions
 from service_proxy.health import ProxyHealth, answering
 from service_proxy.health_http import open_listener, serve
 from service_proxy.health_ports import HealthPorts

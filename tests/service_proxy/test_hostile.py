@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.overlay_world import memory_of
+from cluster_store.conditions import Conditions
 from service_proxy.allocation import Allocation
 from service_proxy.catalogue import Changed, Kind, Listed
 from service_proxy.claims_file import FileLedger
-from service_proxy.conditions import Conditions
 from service_proxy.model import (
     Endpoint,
     Service,

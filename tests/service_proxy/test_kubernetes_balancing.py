@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster_store.conditions import Conditions
 from cluster_store.kubernetes import KubernetesClient
 from cluster_store.kubernetes_access import Access, FixedToken
 from cluster_store.kubernetes_lease_objects import read_record
@@ -18,7 +19,6 @@ from cluster_store.store import Check, Conflict, Delete, LeaseGone, Put, Snapsho
 from service_proxy.balancing.giver import Giver
 from service_proxy.balancing.giving import Due, decide
 from service_proxy.balancing.holding import chosen
-from service_proxy.conditions import Conditions
 from service_proxy.model import Service, ServiceName, ServiceType
 from service_proxy.ranges import Ranges
 from tests.calls import Container, run

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster_store.conditions import Conditions
 from service_proxy.background import Background
-from service_proxy.conditions import Conditions
 from service_proxy.localhost import LOOPBACK, LocalhostPorts, LocalPort
 from tests.calls import dump
 

@@ -1,6 +1,6 @@
 """Conditions: what is not as it should be just now, each for as long as it lasts, in words for a person.
 
-The overlay goes on whatever happens around it; this is where it says so.
+The loops that follow a registry go on whatever happens around them; this is where they say so.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from threading import Lock
-
-log = logging.getLogger("podwire.overlay")
 
 
 @dataclass(frozen=True)
@@ -25,10 +23,10 @@ class Condition:
 
 
 class Conditions:
-    """The troubles there are; any thread may tell of one. Only changes are logged."""
+    """The troubles there are; any thread may tell of one. Changes are logged, in the name of `logger`."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.time, *, logger: str = "podwire") -> None:
+        self._clock, self._log = clock, logging.getLogger(logger)
         self._lock = Lock()
         self._all: dict[tuple[str, str], Condition] = {}
 
@@ -39,12 +37,12 @@ class Conditions:
             before = self._all.get(key)
             if not message:
                 if self._all.pop(key, None) is not None:
-                    log.info("%s%s: over", name, f" {about}" if about else "")
+                    self._log.info("%s%s: over", name, f" {about}" if about else "")
                 return
             if before is not None and before.message == message:
                 return
             self._all[key] = Condition(name, about, message, before.since if before else self._clock())
-        log.warning("%s%s: %s", name, f" {about}" if about else "", message)
+        self._log.warning("%s%s: %s", name, f" {about}" if about else "", message)
 
     def keep_only(self, name: str, about: Collection[str]) -> None:
         """End all conditions of a name but those about these."""

@@ -7,13 +7,13 @@ from itertools import count
 
 import pytest
 
-from overlay.conditions import Conditions
+from cluster_store.conditions import Conditions
 
 
 def test_a_condition_lasts_from_its_first_word_to_its_last(caplog: pytest.LogCaptureFixture) -> None:
     ticks = count(100)
-    conditions = Conditions(clock=lambda: next(ticks))
-    with caplog.at_level(logging.INFO, "podwire.overlay"):
+    conditions = Conditions(clock=lambda: next(ticks), logger="podwire.loop")
+    with caplog.at_level(logging.INFO, "podwire.loop"):
         conditions.tell("NoUplink", "no address")
         conditions.tell("NoUplink", "no address")
         conditions.tell("NoUplink", "no route")
