@@ -1,7 +1,7 @@
 """A cluster's services -> kernel: all at once, one endpoint replaced, one service scaled, and what it takes.
 
 The whole loop is measured, ServiceNode as the agent runs it, from the moment in which its source hands it
-values until it asks for more: catalogue, decisions, transaction, and the look at the connection table. The
+values until the kernel has answered the last transaction: catalogue, decisions, difference, batch. The
 peer gets the same services as text by `nft -f`. Each size is measured in processes of its own, so that
 memory is its own.
 """
@@ -11,16 +11,19 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from statistics import median
 from typing import cast
+from unittest import mock
 
 from bench import proxy_chains, proxy_objects
 from bench.overlay_world import boxes, leave_netns, memory_of, say
 from bench.report import Row
+from linuxnet.service_entries import Entry
+from linuxnet.service_table import ServiceTable
 from service_proxy.catalogue import Event, Kind
 from service_proxy.node import ServiceNode
 from service_proxy.settings import ProxySettings
@@ -107,6 +110,7 @@ class Script:
         self.times: list[float] = []
         self.node: ServiceNode | None = None
         self._steps = steps
+        self.committed = 0.0  # when the kernel answered last
         self._told = 0.0  # when it was told last, or 0.0
         self._rest_until = 0.0
         self._bell = os.eventfd(1)  # always readable: there is more
@@ -130,7 +134,7 @@ class Script:
         """Return the next step; who asks has done the one before."""
         now = time.perf_counter()
         if self._told:
-            self.times.append(now - self._told)
+            self.times.append(self.committed - self._told)
             self._told, self._rest_until = 0.0, now + APART
         if now < self._rest_until:
             return []
@@ -169,7 +173,14 @@ def run(script: Script) -> None:
     """Run the loop until the script is over, in the network namespace of the calling thread."""
     settings = ProxySettings.model_validate({"node": proxy_objects.NODE, "healthz": ""})
     script.node = node = ServiceNode(settings, lambda conditions: cast(Source, script))
-    node.run()
+    change = ServiceTable.change
+
+    def noting(table: ServiceTable, added: Collection[Entry], removed: Collection[Entry] = ()) -> None:
+        change(table, added, removed)
+        script.committed = time.perf_counter()
+
+    with mock.patch.object(ServiceTable, "change", noting):
+        node.run()
     if node.conditions.as_json() or node.figures.failures:
         raise RuntimeError(f"not all is well: {node.conditions.as_json()}")
 
