@@ -18,6 +18,7 @@ from tests.overlay.flows import socket_in
 from tests.services.servers import KINDS, TCP
 
 PATIENCE = 0.3  # seconds after which nobody answers any more: everything is on one machine
+EACH = 0.01  # seconds more for each request that is made at once: one thread serves them all
 REFUSED, DROPPED, UNREACHABLE = "refused", "dropped", "unreachable"
 DENIED = "denied"  # by the node's own rules, which cannot tell a process from them: refused or dropped
 ERRORS = {
@@ -60,7 +61,7 @@ class Client:
         version = 6 if ":" in address else 4
         sockets = [self.open(version, protocol) for _ in range(count)]
         try:
-            return _finish(sockets, (address, port), protocol, data, patience)
+            return _finish(sockets, (address, port), protocol, data, patience + (count - 1) * EACH)
         finally:
             for sock in sockets:
                 sock.close()
