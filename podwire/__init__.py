@@ -3,7 +3,6 @@
     main.py            `podwire`: the table of commands, and the one place where errors end
     commands/          one module a command: options in, tables or JSON out
     agent/             the node agent: the plugins in a process that is there already
-    runtime/           what libcni does: lists, cache, locks, the operations of a runtime
     lint/              what is wrong with a configuration, with line and column
     install/           executables and samples put in place, and taken away exactly
     inspection/        every object an attachment owns

@@ -19,7 +19,7 @@ from cni_spec.network_list import NetworkList, PluginEntry
 from cni_spec.request import Request, Verb
 from cni_spec.result import Interface, Result
 from linuxnet.kernel import Kernel
-from podwire.runtime.derive import Target, derive
+from pod_runner.cni.derive import Target, derive
 
 
 @dataclass(frozen=True)

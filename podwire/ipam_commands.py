@@ -177,7 +177,7 @@ def _spare_the_living(chosen: list[Reservation]) -> None:
 
 def _cached_namespaces(network: str, cache_dir: Path) -> dict[Owner, str]:
     """Return the namespaces libcni's cache knows: owner -> path."""
-    from podwire.runtime.cache import ResultCache
+    from pod_runner.cni.cache import ResultCache
 
     cached = [one for one in ResultCache(cache_dir).attachments() if one.network == network]
     return {Owner(one.target.container_id, one.target.ifname): one.target.netns for one in cached}

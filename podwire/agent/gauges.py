@@ -17,8 +17,8 @@ from ipam.usage import usage
 from linuxnet.memory import HostMemory
 from linuxnet.netlink import Netlink
 from linuxnet.owner import mark_of_alias
+from pod_runner.cni.lists import list_files, read_list_file
 from podwire.commands.options import CONF_DIR
-from podwire.runtime.lists import list_files, read_list_file
 
 
 def count_links() -> int:

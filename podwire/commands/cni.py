@@ -27,7 +27,7 @@ from podwire.commands.options import (
 )
 from podwire.commands.printing import Output
 
-DEADLINE = 120.0  # seconds; podwire.runtime.invoke says why
+DEADLINE = 120.0  # seconds; pod_runner.cni.invoke says why
 
 app = typer.Typer(
     no_args_is_help=True,

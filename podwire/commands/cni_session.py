@@ -14,13 +14,13 @@ from cni_spec.errors import INVALID_ENVIRONMENT, CniError
 from cni_spec.json_input import JsonObject, decode_object
 from cni_spec.network_list import NetworkList
 from cni_spec.result import Result
+from pod_runner.cni.cache import ResultCache
+from pod_runner.cni.derive import Target
+from pod_runner.cni.lists import load_network
+from pod_runner.cni.runner import PluginRunner
+from pod_runner.cni.runtime import Runtime
 from podwire.commands.failing import FORESEEN, Failed
 from podwire.commands.printing import Output, print_json, print_table, say
-from podwire.runtime.cache import ResultCache
-from podwire.runtime.derive import Target
-from podwire.runtime.lists import load_network
-from podwire.runtime.runner import PluginRunner
-from podwire.runtime.runtime import Runtime
 
 NETNS_DIRECTORY = Path("/run/netns")  # where ip-netns(8) keeps names
 

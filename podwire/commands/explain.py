@@ -26,8 +26,8 @@ def explain(
 ) -> None:
     """Print what an ADD would do on this machine, as the commands it stands for, without doing it."""
     from linuxnet.kernel import Kernel
+    from pod_runner.cni.lists import read_list_file
     from podwire.explain import explain as explanations_of
-    from podwire.runtime.lists import read_list_file
 
     network = read_list_file(conflist)
     with Kernel() as kernel:

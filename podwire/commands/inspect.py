@@ -28,11 +28,11 @@ def inspect(
 ) -> None:
     """List every object that an attachment owns: links, addresses, routes, rules, shaping, files."""
     from linuxnet.kernel import Kernel
+    from pod_runner.cni.cache import ResultCache
     from podwire.inspection.files import reservations, results
     from podwire.inspection.host import host_links, iptables_rules, nft_objects
     from podwire.inspection.inside import container_objects
     from podwire.inspection.subject import find_subject
-    from podwire.runtime.cache import ResultCache
 
     cache = ResultCache(cache_dir)
     with Kernel() as kernel:

@@ -16,7 +16,7 @@ Dump = frozenset[str]  # every line opens with its kind: "link: ", "rule: "...
 MOVING = frozenset({"handle", "expires", "packets", "bytes"})
 # Files that outlive attachments: locks, the round robin's place, an index of what is there.
 LASTING_FILES = ("lock", "last_reserved_ip", "index.", ".")
-LOCK_FOLDER = "/podwire-locks/"  # of the runtime's, see podwire.runtime.locks
+LOCK_FOLDER = "/podwire-locks/"  # of the runtime's, see pod_runner.cni.locks
 FIND_STATE = 'for d; do if [ -d "$d" ]; then find "$d" -type f; fi; done'
 STATE_FOLDERS = ("/var/lib/cni", "/run/cni", "/run/netns")
 LEGACY_SAVE = (

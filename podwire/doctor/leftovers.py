@@ -11,12 +11,12 @@ from linuxnet.netlink import Netlink
 from linuxnet.numbers import ALIAS_PREFIX
 from linuxnet.rtnetlink_answers import Link
 from overlay.subnet import Subnet, enclosing
+from pod_runner.cni.lists import list_files, read_list_file
 from podwire.doctor.cluster import Cluster
 from podwire.doctor.host_files import HostFiles
 from podwire.doctor.software import CONF_FOLDER, PLUGIN_FOLDER
 from podwire.doctor.verdict import State, Verdict
 from podwire.install.launchers import is_launcher
-from podwire.runtime.lists import list_files, read_list_file
 
 FLANNEL_BRIDGE = "cni0"  # of flannel's delegate and of our bridge plugin by default
 

@@ -105,7 +105,7 @@ def _installed(folder: Path) -> Verdict:
 
 
 def _configured(folder: Path) -> Verdict:
-    from podwire.runtime.lists import list_files
+    from pod_runner.cni.lists import list_files
 
     names = [path.name for path in list_files(folder, ".conflist", ".conf", ".json")]
     problem = None if names else f"no configuration in {folder}"

@@ -11,9 +11,9 @@ from ipam.directory import parse_owner
 from ipam.keys import parse_name
 from ipam.network import DATA_DIR
 from linuxnet.owner import Attachment
+from pod_runner.cni.cache import ResultCache
 from podwire.inspection.subject import Subject
 from podwire.inspection.things import Thing
-from podwire.runtime.cache import ResultCache
 
 
 def reservations(subject: Subject) -> Iterator[Thing]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from cni_spec.errors import UNKNOWN_CONTAINER, CniError
 from linuxnet.kernel import Kernel
 from linuxnet.owner import Attachment, mark_of_alias
-from podwire.runtime.cache import CachedAttachment
+from pod_runner.cni.cache import CachedAttachment
 
 
 @dataclass(frozen=True)

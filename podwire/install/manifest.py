@@ -14,8 +14,8 @@ from pydantic import Field
 
 from cni_spec.config import SpecModel, validate
 from cni_spec.json_input import decode_object
+from pod_runner.cni.lists import read_file
 from podwire.install.actions import Write
-from podwire.runtime.lists import read_file
 
 STATE_DIRECTORY = Path("/var/lib/podwire/install")
 BACKUP_SUFFIX = ".podwire-backup"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from cni_spec.errors import INVALID_CONFIG, IO_FAILURE, CniError
 from cni_spec.network_list import parse_network_list
+from pod_runner.cni.lists import read_file
 from podwire.install.actions import Action, BackUp, Keep, Remove, Restore, Write
 from podwire.install.launchers import is_launcher
 from podwire.install.manifest import Installed, Manifest, backup_of, digest
-from podwire.runtime.lists import read_file
 
 SAMPLES = ("bridge", "ptp", "podman", "overlay")
 SAMPLE_NAME = "10-podwire-{}.conflist"  # 10: before what distributions call 87-podman or 99-loopback

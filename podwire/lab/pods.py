@@ -23,14 +23,14 @@ from cni_spec.errors import INVALID_CONFIG, CniError
 from cni_spec.json_input import JsonObject
 from cni_spec.result import read_result
 from cni_spec.versions import LATEST_VERSION
+from pod_runner.cni.cache import ResultCache
+from pod_runner.cni.derive import Target
+from pod_runner.cni.lists import load_network
+from pod_runner.cni.runner import PluginRunner
+from pod_runner.cni.runtime import Runtime
 from podwire.lab.blueprint import NETWORK, PLUGINS, ZONE
 from podwire.lab.errors import LabError
 from podwire.lab.inside import Work, root
-from podwire.runtime.cache import ResultCache
-from podwire.runtime.derive import Target
-from podwire.runtime.lists import load_network
-from podwire.runtime.runner import PluginRunner
-from podwire.runtime.runtime import Runtime
 
 CONF_DIR, CACHE_DIR, NETNS_NAMES = Path("/etc/cni/net.d"), Path("/var/lib/cni"), Path("/run/netns")
 IFNAME = "eth0"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli, said
-from tests.runtime.conftest import World
+from tests.pod_runner.cni.conftest import World
 
 
 @pytest.fixture

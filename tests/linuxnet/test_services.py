@@ -44,6 +44,7 @@ from tests.services_world import (
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 CIDRS = ("10.244.0.0/16", "fd00:244::/32")
 RANGES = ("10.96.0.0/16", "fd00:96::/64")
+NODAD: dict[int, list[str]] = {4: [], 6: ["nodad"]}
 FAIR = 13.8  # chi-square with two degrees of freedom is above it once in a thousand
 NODE_PORT = 30080
 
@@ -287,7 +288,9 @@ def test_a_service_without_endpoints_refuses(world: World, family: int, protocol
     for who in ("pod1", "outside", "node"):
         assert world.ask(who, protocol, VIP[family], 80) == REFUSED, who
         assert world.ask(who, protocol, UPLINK[family], NODE_PORT) == REFUSED, who
-    run(["ip", "addr", "add", f"{EXTERNAL[family]}/{32 if family == 4 else 128}", "dev", "lo"])
+    run(
+        ["ip", "addr", "add", f"{EXTERNAL[family]}/{32 if family == 4 else 128}", "dev", "lo", *NODAD[family]]
+    )
     world.servers.add("host", EXTERNAL[family], 80)
     assert world.ask("pod1", protocol, EXTERNAL[family], 80).startswith("host")
     world.table.change([external(family, protocol).refused()])
@@ -327,7 +330,7 @@ def test_source_ranges_keep_others_out(world: World, family: int) -> None:
 @FAMILIES
 def test_queries_to_the_nodes_dns_are_not_tracked(world: World, family: int) -> None:
     length = 32 if family == 4 else 128
-    run(["ip", "addr", "add", f"{VIP[family]}/{length}", "dev", "lo"])
+    run(["ip", "addr", "add", f"{VIP[family]}/{length}", "dev", "lo", *NODAD[family]])
     world.servers.add("dns", VIP[family], 53)
     for protocol in ("tcp", "udp"):
         world.table.change(behind(vip(family, protocol, 53), Pick(1), "pod2"))

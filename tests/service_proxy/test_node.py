@@ -130,7 +130,8 @@ def test_a_udp_client_that_was_early_for_a_node_port_is_served_when_it_comes(
     port = UDP_PORT | {"nodePort": 30053}
     family = socket.AF_INET6 if ":" in here else socket.AF_INET
     for address in (here, back):
-        subprocess.run(["ip", "addr", "add", address, "dev", "lo"], check=True)
+        nodad = ["nodad"] if ":" in address else []
+        subprocess.run(["ip", "addr", "add", address, "dev", "lo", *nodad], check=True)
     server, early, client = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(3))
     server.bind((back, 8080))
     server.setblocking(False)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from podwire.runtime.cache import CachedAttachment, ResultCache
-from podwire.runtime.derive import Target
+from pod_runner.cni.cache import CachedAttachment, ResultCache
+from pod_runner.cni.derive import Target
 from service_proxy.dns.pod_namespaces import PodNamespaces, read_record
 
 

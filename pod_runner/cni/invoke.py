@@ -20,7 +20,7 @@ from typing import IO
 
 from cni_spec.errors import DECODING_FAILURE, DELEGATE_FAILED, CniError
 from cni_spec.json_input import SIZE_LIMIT, decode_object
-from podwire.runtime.file_events import wait_writers_gone
+from pod_runner.cni.file_events import wait_writers_gone
 
 DEADLINE = 120.0  # seconds for one plugin; kubelet gives a whole pod 120
 BUSY_DEADLINE = 5.0  # seconds; libcni tries five times, one second apart

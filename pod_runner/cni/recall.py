@@ -13,8 +13,8 @@ from typing import TypeVar
 from cni_spec.errors import CniError
 from cni_spec.json_input import JsonObject, decode_object
 from cni_spec.network_list import NetworkList, parse_network_list, parse_single
-from podwire.runtime.cache import CachedAttachment, ResultCache
-from podwire.runtime.derive import Target, in_version
+from pod_runner.cni.cache import CachedAttachment, ResultCache
+from pod_runner.cni.derive import Target, in_version
 
 T = TypeVar("T")
 

@@ -13,10 +13,10 @@ import pytest
 
 from cni_spec.json_input import JsonObject
 from cni_spec.network_list import NetworkList, parse_network_list
-from podwire.runtime.cache import ResultCache
-from podwire.runtime.derive import Target
-from podwire.runtime.runner import PluginRunner
-from podwire.runtime.runtime import Runtime
+from pod_runner.cni.cache import ResultCache
+from pod_runner.cni.derive import Target
+from pod_runner.cni.runner import PluginRunner
+from pod_runner.cni.runtime import Runtime
 
 # Writes one line a call, then answers as <name>.json says for the verb: status, stdout, stderr.
 RECORDER = f"""#!{sys.executable} -IS

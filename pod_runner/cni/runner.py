@@ -14,8 +14,8 @@ from cni_spec.errors import CniError
 from cni_spec.json_input import JsonObject
 from cni_spec.network_list import PluginEntry
 from cni_spec.request import Verb
-from podwire.runtime.derive import Target
-from podwire.runtime.invoke import DEADLINE, Relay, execute, find_plugin, read_failure
+from pod_runner.cni.derive import Target
+from pod_runner.cni.invoke import DEADLINE, Relay, execute, find_plugin, read_failure
 
 _CALL_VARIABLES = ("CNI_COMMAND", "CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH")
 

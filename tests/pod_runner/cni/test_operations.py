@@ -13,9 +13,9 @@ import pytest
 
 from cni_spec.errors import INCOMPATIBLE_VERSION, INTERFACE_EXISTS, UNKNOWN_CONTAINER, CniError
 from cni_spec.network_list import NetworkList
-from podwire.runtime.derive import Target
-from podwire.runtime.locks import OperationLocks
-from tests.runtime.conftest import World
+from pod_runner.cni.derive import Target
+from pod_runner.cni.locks import OperationLocks
+from tests.pod_runner.cni.conftest import World
 
 
 def _unconfigured() -> NetworkList:

@@ -22,8 +22,8 @@ from cni_spec.config import SpecModel, validate
 from cni_spec.errors import DECODING_FAILURE, IO_FAILURE, CniError
 from cni_spec.json_input import JsonObject, decode_object
 from cni_spec.network_list import NetworkList
-from podwire.runtime.derive import Target
-from podwire.runtime.lists import read_file
+from pod_runner.cni.derive import Target
+from pod_runner.cni.lists import read_file
 
 KIND = "cniCacheV1"
 FILE_NAME_LIMIT = 240  # bytes; NAME_MAX less what a temporary file's name adds

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cni_spec.errors import DELEGATE_FAILED, CniError
-from podwire.runtime.invoke import Output, execute, find_plugin, read_failure
+from pod_runner.cni.invoke import Output, execute, find_plugin, read_failure
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 

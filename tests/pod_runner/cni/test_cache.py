@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from cni_spec.errors import CniError
-from podwire.runtime.cache import CachedAttachment, ResultCache
-from podwire.runtime.derive import Target
-from tests.runtime.conftest import World
+from pod_runner.cni.cache import CachedAttachment, ResultCache
+from pod_runner.cni.derive import Target
+from tests.pod_runner.cni.conftest import World
 
 # As libcni 1.3.0 writes it (its api.go, cachedInfo).
 LIBCNI_FILE = {

@@ -20,11 +20,11 @@ from cni_spec.names import check_container_id, check_ifname
 from cni_spec.network_list import NetworkList, PluginEntry
 from cni_spec.request import Verb
 from cni_spec.versions import is_at_least
-from podwire.runtime.cache import CachedAttachment, ResultCache
-from podwire.runtime.derive import Target, derive, derive_gc, in_version
-from podwire.runtime.locks import OperationLocks
-from podwire.runtime.recall import recall
-from podwire.runtime.runner import PluginRunner
+from pod_runner.cni.cache import CachedAttachment, ResultCache
+from pod_runner.cni.derive import Target, derive, derive_gc, in_version
+from pod_runner.cni.locks import OperationLocks
+from pod_runner.cni.recall import recall
+from pod_runner.cni.runner import PluginRunner
 
 Configured = Callable[[], NetworkList]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cni_spec.errors import CniError
-from podwire.runtime.lists import load_network
+from pod_runner.cni.lists import load_network
 
 
 def _write(directory: Path, name: str, body: object) -> None:
