@@ -127,7 +127,7 @@ class Security:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """A container of a sandbox. `argv` is what execve(2) gets; argv[0] without a slash is looked up in env's PATH.
+    """A container of a sandbox. `argv` is what execve(2) gets; argv[0] is looked up in env's PATH.
 
     `cgroup` is below the pod's. `terminal`: standard input and output are a terminal (a pty).
     """
@@ -147,7 +147,7 @@ class ContainerSpec:
 
 
 class ContainerError(Exception):
-    """A container could not be made or started: one sentence with what was asked, of what, and what the kernel said.
+    """A container could not be made or started: what was asked, of what, and what the kernel said.
 
     `reason` is what a Pod's status says, in Kubernetes' words (CreateContainerError, ErrImagePull, ...).
     """
