@@ -110,7 +110,9 @@ def _mount_copies(program: Program, root: RootFs, layers: Layers) -> Result:
         _open_as(program, written, root.upper.name, UPPER_FD)
         _open_as(program, written, root.work.name, WORK_FD)
     if root.upper is None and len(layers.lower) == 1:
-        return mounting.open_in(program, stage, "0", flags=DIRECTORY)
+        only = mounting.open_in(program, stage, "0", flags=DIRECTORY)
+        mounting.set_attributes(program, only, "mount -o remount,ro ROOT", attributes=MOUNT_ATTR_RDONLY)
+        return only
     target = mounting.open_target(program, stage, "root")
     _mount_overlay(program, root, target, f"{STAGE}/root", is_user=True)
     return mounting.open_in(program, stage, "root", flags=DIRECTORY)
