@@ -22,7 +22,6 @@ class ContainerRecord:
     pid: int = 0
     ticks: int = 0  # start time of the process (proc(5), field 22 of stat)
     runs: int = 0
-    restarts: int = 0
     delay: float | None = None
     state: ContainerState = field(default_factory=Waiting)
     last: Terminated | None = None
