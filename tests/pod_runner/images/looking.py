@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pod_runner.container.spec import RootFs, RootPart
+
 
 def dump(folder: Path) -> dict[str, str]:
     """Say what is in a folder: mode, owner, and content or target, by path."""
@@ -30,12 +32,26 @@ def dump(folder: Path) -> dict[str, str]:
 @contextmanager
 def overlay(layers: Sequence[Path], folder: Path) -> Iterator[Path]:
     """Mount layers, topmost first, and give where."""
-    for name in ("upper", "work", "root"):
+    for name in ("upper", "work"):
         (folder / name).mkdir(parents=True)
-    names = ":".join(map(str, layers))
-    options = f"lowerdir={names},upperdir={folder}/upper,workdir={folder}/work"
-    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, folder / "root"], check=True)
+    with mounted(RootFs(tuple(layers), folder / "upper", folder / "work"), folder / "root") as root:
+        yield root
+
+
+@contextmanager
+def mounted(root: RootFs, folder: Path) -> Iterator[Path]:
+    """Mount a root with its parts, as mount(8) does."""
+    folder.mkdir(parents=True)
+    _mount(root, folder)
     try:
-        yield folder / "root"
+        for part in root.parts:
+            _mount(part, folder / part.target)
+        yield folder
     finally:
-        subprocess.run(["umount", folder / "root"], check=True)
+        subprocess.run(["umount", "--recursive", folder], check=True)
+
+
+def _mount(root: RootFs | RootPart, target: Path) -> None:
+    names = ":".join(map(str, root.lower))
+    options = f"lowerdir={names},upperdir={root.upper},workdir={root.work}"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(target)], check=True)
