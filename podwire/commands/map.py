@@ -59,11 +59,9 @@ def _look(lab: str, cache_dir: Path) -> Map:
 
     if not lab:
         return map_of_node(socket_path(), cache_dir)
-    from cni_spec.config import validate
-    from podwire.lab.blueprint import Blueprint
-    from podwire.lab.folder import LabFolder
+    from podwire.lab.rootless import open_folder
 
-    return map_of_lab(LabFolder(validate(Blueprint, {"name": lab}).name))
+    return map_of_lab(open_folder(lab))
 
 
 def _print(seen: Map, most: int) -> None:
