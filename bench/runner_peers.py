@@ -70,7 +70,9 @@ def _oci(runtime: str) -> Peer:
 PEERS = {
     "podman": _podman("podman"),
     "podman-none": _podman("none"),
-    "ctr": Peer(lambda name: _ctr("run", "--detach", BUSYBOX, name, *FOREVER), _end_by_ctr, "containerd-shim"),
+    "ctr": Peer(
+        lambda name: _ctr("run", "--detach", BUSYBOX, name, *FOREVER), _end_by_ctr, "containerd-shim"
+    ),
     "runc": _oci("runc"),
     "crun": _oci("crun"),
 }

@@ -21,6 +21,7 @@ COMMANDS = {
     "lint": "podwire.commands.lint",
     "explain": "podwire.commands.explain",
     "inspect": "podwire.commands.inspect",
+    "map": "podwire.commands.map",
     "doctor": "podwire.commands.doctor",
     "bundle": "podwire.commands.bundle",
     "install": "podwire.commands.install",

@@ -55,10 +55,15 @@ def up(
     from podwire.lab.building import all_pods, build, found
     from podwire.lab.looking import versions_of
     from podwire.lab.reach import await_all
+    from podwire.lab.rootless import missing_here, open_folder, step_into_new
 
     asked = {"name": name, "registry": registry, "mode": mode, "topology": topology, "mtu": mtu}
     blueprint = validate(Blueprint, asked | {"dual_stack": dual_stack, "services": services})
+    if not open_folder(blueprint.name).exists():
+        step_into_new()
     folder = LabFolder(blueprint.name)
+    for sentence in missing_here():
+        say(sentence)
     with _timed("the lab is up"):
         build(blueprint, nodes, pods, say)
         await_all(lambda: all_pods(found(folder)), versions_of(blueprint), CONVERGENCE)
@@ -98,6 +103,7 @@ def execute(
     from podwire.lab.building import found, pid_of
     from podwire.lab.inside import door
     from podwire.lab.nodes import PODWIRE
+    from podwire.lab.places import OUTER_USER
 
     there = found(_existing(name))
     node, _, pod = where.partition("/")
@@ -105,7 +111,8 @@ def execute(
     words = command[1:] if command[0] == "--" else command
     program = list(PODWIRE) if words[:1] == ["podwire"] else words[:1]  # the one that the lab is made of
     argv = [*door(pid, pod), *program, *words[1:]]
-    os.execvp(argv[0], argv)
+    env = {name: value for name, value in os.environ.items() if name != OUTER_USER}
+    os.execvpe(argv[0], argv, env)
 
 
 @app.command("add-node")
@@ -249,9 +256,9 @@ def _show(folder: LabFolder, output: Output, size: int = 0) -> None:
 
 def _read_name(name: str) -> LabFolder:
     """Return the folder of a lab that need not be there. Raises CniError for what is no name of a lab."""
-    from cni_spec.config import validate
+    from podwire.lab.rootless import open_folder
 
-    return LabFolder(validate(Blueprint, {"name": name}).name)
+    return open_folder(name)
 
 
 def _existing(name: str) -> LabFolder:
