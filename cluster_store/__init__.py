@@ -20,6 +20,7 @@
     json_lines          an answer without end, line by line
     wire                a connection on which nothing waits beyond a point in time
     bell                ends another thread's wait
+    pauses              between trials, growing
     conditions          what is not as it should be, for as long as it lasts
 
     kubernetes          Kubernetes objects: list, watch, write; its module says what lies below it

@@ -11,6 +11,7 @@
     memory.py     what a process keeps open between requests
     together.py   doing at once what comes at once    unlinking.py   deleting links, as a group
     kernel.py     Kernel: the host and one container, the door through which operations act
+    packed.py     addresses as the kernel has them, and as people write them
     op.py         what an operation is: a frozen value that prints as the command it stands for
     undo.py       UndoLog: take back what was done, keep the cause
     shared.py     what several attachments share, and how a failing ADD leaves it alone

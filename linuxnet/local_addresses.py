@@ -14,6 +14,7 @@ from linuxnet.errors import KernelError
 from linuxnet.netlink_socket import NETLINK_ROUTE, NetlinkSocket, Refused
 from linuxnet.netlink_wire import NLM_F_CREATE, NLM_F_EXCL, attribute, read_attributes, u32
 from linuxnet.numbers import SERVICES_PROTOCOL
+from linuxnet.packed import text_of
 from linuxnet.rtnetlink import RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, RTMSG
 
 RTA_DST, RTA_OIF = 1, 4  # linux/rtnetlink.h
@@ -58,7 +59,7 @@ def _change(kind: int, flags: int, addresses: Iterable[bytes], fine: int) -> Non
                 if error.errno != fine:
                     verb = "add" if kind == RTM_NEWROUTE else "del"
                     raise KernelError(
-                        error.errno, f"ip route {verb} local {_text(address)} dev lo"
+                        error.errno, f"ip route {verb} local {text_of(address)} dev lo"
                     ) from error
     finally:
         asked.close()
@@ -72,7 +73,3 @@ def _body(address: bytes) -> bytes:
 
 def _header(family: int, length: int, scope: int = 0) -> bytes:
     return RTMSG.pack(family, length, 0, 0, RT_TABLE_LOCAL, SERVICES_PROTOCOL, scope, RTN_LOCAL, 0)
-
-
-def _text(address: bytes) -> str:
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)

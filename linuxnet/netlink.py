@@ -16,6 +16,7 @@ from typing import Any
 from linuxnet.errors import KernelError
 from linuxnet.netlink_socket import NETLINK_ROUTE, NetlinkSocket, Refused
 from linuxnet.netlink_wire import attribute, text, u32
+from linuxnet.packed import packed
 from linuxnet.rtnetlink import (
     IFADDR,
     IFINFO,
@@ -30,7 +31,6 @@ from linuxnet.rtnetlink import (
     RTM_GETROUTE,
     RTMSG,
     encode,
-    packed,
 )
 from linuxnet.rtnetlink_answers import (
     Link,

@@ -21,6 +21,7 @@ from linuxnet.netlink_wire import (
     text,
     u32,
 )
+from linuxnet.packed import packed
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
@@ -55,11 +56,6 @@ RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255
 
 Encode = Callable[[int, Any], bytes]
 Fields = Mapping[str, Any]
-
-
-def packed(address: str) -> bytes:
-    """Return an address of either family as bytes."""
-    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
 def _mac(kind: int, value: str) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from linuxnet.netlink_wire import read_attributes, read_text, read_u32
+from linuxnet.packed import text_of
 from linuxnet.rtnetlink import (
     IFADDR,
     IFF_UP,
@@ -135,7 +136,7 @@ def read_address(body: bytes) -> dict[str, Any]:
     found = {"prefixlen": prefixlen, "flags": flags, "scope": scope, "index": index}
     if IFA_FLAGS in seen:  # all 32 bits of them; the header holds eight
         found["flags"] = read_u32(seen[IFA_FLAGS])
-    named = {name: _text(seen[kind]) for kind, name in _ADDRESS_NAMES.items() if kind in seen}
+    named = {name: text_of(seen[kind]) for kind, name in _ADDRESS_NAMES.items() if kind in seen}
     return found | named | {"family": family}
 
 
@@ -155,10 +156,10 @@ def read_route(body: bytes) -> dict[str, Any]:
         "family": family, "dst_len": dst_len, "table": table, "proto": proto, "scope": scope, "type": kind,
         "flags": flags,
     }  # fmt: skip
-    found |= {name: _text(seen[kind]) for kind, name in _ROUTE_ADDRESSES.items() if kind in seen}
+    found |= {name: text_of(seen[kind]) for kind, name in _ROUTE_ADDRESSES.items() if kind in seen}
     found |= {name: read_u32(seen[kind]) for kind, name in _ROUTE_NUMBERS.items() if kind in seen}
     if RTA_VIA in seen:
-        found["via"] = _text(seen[RTA_VIA][2:])
+        found["via"] = text_of(seen[RTA_VIA][2:])
     metrics = read_attributes(seen[RTA_METRICS]) if RTA_METRICS in seen else _EMPTY
     names = {RTAX_MTU: "mtu", RTAX_ADVMSS: "advmss"}
     found["metrics"] = {name: read_u32(metrics[kind]) for kind, name in names.items() if kind in metrics}
@@ -175,7 +176,7 @@ def read_neighbour(body: bytes) -> dict[str, Any]:
     seen = read_attributes(body, NDMSG.size)
     found: dict[str, Any] = {"index": index, "state": state}
     if NDA_DST in seen:
-        found["dst"] = _text(seen[NDA_DST])
+        found["dst"] = text_of(seen[NDA_DST])
     if NDA_LLADDR in seen:
         found["lladdr"] = seen[NDA_LLADDR].hex(":")
     return found
@@ -184,10 +185,6 @@ def read_neighbour(body: bytes) -> dict[str, Any]:
 def read_index(body: bytes) -> int:
     """Return the interface index of an RTM_NEWLINK message."""
     return int(struct.unpack_from("=i", body, 4)[0])
-
-
-def _text(address: bytes) -> str:
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
 
 
 def _number(data: bytes | None) -> int | None:

@@ -9,13 +9,13 @@ key, one behind the other; a verdict is kept in nft's words, since its chain is 
 from __future__ import annotations
 
 import ipaddress
-import socket
 import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from linuxnet.nft_keys import PROTOCOLS
 from linuxnet.numbers import SCRATCH_HASH, SCRATCH_ID
+from linuxnet.packed import text_of
 from linuxnet.service_chains import LOCAL, Pick, Verdict, remember_chain
 
 __all__ = ["DROP", "Entry", "Front", "Pick", "Verdict"]
@@ -225,7 +225,7 @@ def _range_words(shape: tuple[str, ...], family: int, first: bytes, last: bytes)
 
 def _word(part: str, data: bytes) -> str:
     if part == "address":
-        return socket.inet_ntop(socket.AF_INET if len(data) == 4 else socket.AF_INET6, data)
+        return text_of(data)
     if part == "protocol":
         return _PROTOCOL_NAMES.get(data[0], str(data[0]))
     if part == "port":

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from random import Random
 from threading import Condition, Event, Thread
 
+from cluster_store.pauses import Pauses
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
 from overlay.errors import NoLease, NotConfigured, Stolen
 from overlay.inbox import Asked, Grown, Inbox, Leased, Trouble
@@ -20,24 +21,9 @@ from overlay.record import NodeRecord
 from overlay.registry import Changed, NodeFollower, Nodes, Registry
 
 WAIT = 5.0  # seconds for one look at what is followed
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between trials
 
 log = logging.getLogger("podwire.overlay")
 Open = Callable[[], Registry]
-
-
-class _Pauses:
-    """Pauses that grow, with a random part: nodes that lost one registry do not come back as one."""
-
-    def __init__(self, random: Random) -> None:
-        self._random, self._pause = random, FIRST_PAUSE
-
-    def reset(self) -> None:
-        self._pause = FIRST_PAUSE
-
-    def next(self) -> float:
-        pause, self._pause = self._pause, min(LONGEST_PAUSE, self._pause * 2)
-        return pause * self._random.uniform(0.5, 1.5)
 
 
 class Reader:
@@ -45,7 +31,7 @@ class Reader:
 
     def __init__(self, open_registry: Open, inbox: Inbox, random: Random) -> None:
         self._open, self._inbox = open_registry, inbox
-        self._pauses = _Pauses(random)
+        self._pauses = Pauses(random)
         self._stopped = Event()
         self._elsewhere = Event()
         self._is_conf_due = False
@@ -120,7 +106,7 @@ class Writer:
 
     def __init__(self, open_registry: Open, inbox: Inbox, random: Random) -> None:
         self._open, self._inbox = open_registry, inbox
-        self._pauses = _Pauses(random)
+        self._pauses = Pauses(random)
         self._wake = Condition()
         self._is_stopped = False
         self._claim: tuple[NodeRecord, Sequence[str]] | None = None

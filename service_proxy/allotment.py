@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from linuxnet.packed import family_of, text_of
 from service_proxy.claims import Book, Claim
 from service_proxy.model import Address, Service, ServiceName, ServicePort, ServiceType
 from service_proxy.number_range import NumberRange
-from service_proxy.ranges import IP, VIP, Ranges, address_of, family_of, packed, range_key, text_of
+from service_proxy.ranges import IP, VIP, Ranges, address_of, packed, range_key
 
 KUBERNETES = ServiceName("default", "kubernetes")  # the API server's: always the first address
 RESERVED = {KUBERNETES: 1, ServiceName("kube-system", "kube-dns"): 10}  # offsets in a range, by convention

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from linuxnet.packed import text_of
 from linuxnet.service_entries import Front
 from service_proxy.model import Address, Service, ServicePort, ServiceType
 from service_proxy.slice_objects import PROXY_LABEL
@@ -82,11 +82,6 @@ def is_within(address: Address, cidrs: Sequence[str]) -> bool:
 def is_open(cidrs: Iterable[str], family: int) -> bool:
     """Tell whether ranges keep nobody of a family out."""
     return any(one.endswith("/0") and (":" in one) == (family == 6) for one in cidrs)
-
-
-def text_of(address: Address) -> str:
-    """Return an address as people write it."""
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
 
 
 def front_text(front: Front) -> str:

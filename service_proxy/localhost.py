@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from cluster_store.conditions import Conditions
+from linuxnet.packed import text_of
 from service_proxy.background import Background
 from service_proxy.localhost_tcp import open_tcp
 from service_proxy.localhost_udp import open_udp
@@ -59,7 +60,7 @@ class LocalhostPorts:
 
     def set(self, port: LocalPort, targets: Targets) -> None:
         """Have a port lead to these endpoints; with none of them connections are refused, as by the rules."""
-        places = tuple((_text(address), number) for address, number in targets)
+        places = tuple((text_of(address), number) for address, number in targets)
         if port.protocol not in _OPENERS:
             return
         self._wanted[port] = places
@@ -126,7 +127,3 @@ def _bound(port: LocalPort) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def _text(address: Address) -> str:
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)

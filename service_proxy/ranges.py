@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from dataclasses import dataclass, field
 
 from service_proxy.model import Address
@@ -43,16 +42,6 @@ class Ranges:
     def families(self) -> tuple[int, ...]:
         """Return the families there are, the cluster's own first."""
         return tuple(dict.fromkeys(family for family, _ in self.addresses))
-
-
-def family_of(address: Address) -> int:
-    """Return 4 or 6."""
-    return 4 if len(address) == 4 else 6
-
-
-def text_of(address: Address) -> str:
-    """Write an address."""
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
 
 
 def _address_range(cidr: str) -> tuple[int, NumberRange]:

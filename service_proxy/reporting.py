@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from cni_spec.json_input import JsonObject
 from linuxnet.flow_counts import Flow, count_flows
 from linuxnet.nft_keys import PROTOCOLS
+from linuxnet.packed import text_of
 from linuxnet.service_entries import Front, Target
 from linuxnet.service_table import ServiceTable
 from linuxnet.service_wire import Counted
 from service_proxy.backends import Backends
 from service_proxy.figures import Histogram
-from service_proxy.front_ends import Exposed, exposed, is_served, text_of
+from service_proxy.front_ends import Exposed, exposed, is_served
 from service_proxy.model import Endpoint, EndpointSlice, Service, ServiceName
 from service_proxy.node import ServiceNode
 from service_proxy.usable import merge

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterable, Mapping
 from sys import intern
 
+from linuxnet.packed import text_of
 from service_proxy.model import (
     Address,
     Algorithm,
@@ -210,7 +210,7 @@ def _whom(name: str) -> str:
     packed = packed_address(name)
     if packed is None:
         return intern(name)
-    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+    return text_of(packed)
 
 
 def _words(given: Members, key: str, notes: list[str]) -> list[tuple[str, str]]:

@@ -7,11 +7,11 @@ no matter to this node's.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from linuxnet.packed import text_of
 from linuxnet.service_entries import Target
 from service_proxy.model import Address, Endpoint, EndpointSlice, Service, ServicePort
 
@@ -99,7 +99,7 @@ def near(merged: Merged, ready: Sequence[Target], node: str, zone: str) -> Seque
 def weight_of(service: Service, address: Address, endpoint: Endpoint) -> int:
     """Return an endpoint's weight: by its pod's name, its address, its node's name; 1 if none is named."""
     weights = service.weights
-    for name in (endpoint.pod, _text(address), endpoint.node):
+    for name in (endpoint.pod, text_of(address), endpoint.node):
         if name and name in weights:
             return weights[name]
     return 1
@@ -109,7 +109,7 @@ def _without_drained(service: Service, merged: Merged) -> Merged:
     return {
         target: one
         for target, one in merged.items()
-        if service.drained.isdisjoint((one.pod, _text(target[0]), one.node))
+        if service.drained.isdisjoint((one.pod, text_of(target[0]), one.node))
         and weight_of(service, target[0], one) > 0
     }
 
@@ -121,7 +121,3 @@ def _is_last(one: Endpoint) -> bool:
 
 def _rank(one: Endpoint) -> tuple[bool, bool, bool, bool]:
     return not one.is_terminating, one.is_ready, one.is_serving, bool(one.node)
-
-
-def _text(address: Address) -> str:
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from linuxnet.packed import text_of
 from linuxnet.service_chains import Hashes, Masquerade
 from linuxnet.service_entries import (
     DROP,
@@ -39,7 +40,6 @@ from service_proxy.front_ends import (
     is_open,
     is_served,
     is_within,
-    text_of,
 )
 from service_proxy.model import (
     Address,

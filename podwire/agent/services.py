@@ -12,22 +12,22 @@ from collections.abc import Callable
 from random import Random
 from threading import Event, Thread
 
+from cluster_store.pauses import Pauses
 from cluster_store.store import StoreRefused, StoreUnavailable
 from cni_spec.errors import INVALID_CONFIG, NOT_AVAILABLE, CniError
 from cni_spec.json_input import decode_object
 from cni_spec.versions import LATEST_VERSION
 from linuxnet.errors import KernelError, MissingTool
+from linuxnet.packed import text_of
 from podwire.agent.protocol import Reply
 from podwire.commands.failing import FORESEEN, as_error
 from service_proxy.dns.node_dns import NodeDns
 from service_proxy.dns.opening import addresses_of, open_dns, options_of
-from service_proxy.front_ends import text_of
 from service_proxy.model import Address, ServiceName
 from service_proxy.node import ServiceNode
 from service_proxy.opening import Names, opener
 from service_proxy.reporting import services, show, status
 from service_proxy.settings import DnsSettings, ProxySettings
-from service_proxy.sources.source import Pauses
 
 LONGEST_PAUSE = 5.0  # seconds before something that could not run is begun again
 DNS_TAKEN = "DnsNotServed"

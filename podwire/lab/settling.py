@@ -6,11 +6,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from ipaddress import ip_address
 from typing import Any
 
 from linuxnet.errors import KernelError
 from linuxnet.netns import inside, open_netns
+from linuxnet.packed import packed
 from linuxnet.service_entries import Entry, kind_of
 from linuxnet.service_table import ServiceTable
 from podwire.agent.client import ask
@@ -103,11 +103,6 @@ def await_left(nodes: Mapping[str, int], addresses: Collection[str]) -> None:
         if time.monotonic() > deadline:
             return
         time.sleep(LOOK)
-
-
-def packed(address: str) -> bytes:
-    """Return an address as the kernel has it."""
-    return ip_address(address).packed
 
 
 def _await(pids: Iterable[int], is_so: Callable[[int], bool], what: str) -> None:

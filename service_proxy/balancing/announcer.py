@@ -9,12 +9,10 @@ from __future__ import annotations
 import heapq
 import logging
 import math
-import os
 import selectors
 import socket
 import time
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock, Thread
 
@@ -22,9 +20,10 @@ from cluster_store.conditions import Conditions
 from linuxnet.neighbour_frames import announcement, answer, read_question
 from linuxnet.neighbour_sockets import hear_questions, join_solicited
 from linuxnet.netlink import Netlink
+from linuxnet.packed import family_of, text_of
 from service_proxy.balancing.places import NoPlace, Place, find_place
+from service_proxy.bell import Bell
 from service_proxy.model import Address
-from service_proxy.ranges import family_of, text_of
 
 SAID_AT = (
     0.0,
@@ -69,8 +68,8 @@ class Announcer:
         self._due: list[tuple[float, Address]] = []
         self._lock = Lock()
         self._selector = selectors.DefaultSelector()
-        self._waker = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._selector.register(self._waker, selectors.EVENT_READ)
+        self._bell = Bell()
+        self._selector.register(self._bell, selectors.EVENT_READ)
         self._is_stopped = False
         self._thread = Thread(target=self._run, name="announcer", daemon=True)
         self.silent_from = math.inf  # of time.monotonic()
@@ -84,10 +83,10 @@ class Announcer:
         """Say nothing any more."""
         self.hold(())
         self._is_stopped = True
-        os.eventfd_write(self._waker, 1)
+        self._bell.ring()
         self._thread.join()
         self._selector.close()
-        os.close(self._waker)
+        self._bell.close()
         self._netlink.close()
 
     @property
@@ -107,7 +106,7 @@ class Announcer:
                 if address not in self._held:
                     self._add(address, place)
         self._conditions.keep_only(CONDITION, {text_of(one) for one in addresses})
-        os.eventfd_write(self._waker, 1)
+        self._bell.ring()
 
     def _place(self, address: Address) -> Place | None:
         try:
@@ -159,8 +158,7 @@ class Announcer:
                 timeout = max(self._due[0][0] - time.monotonic(), 0.0) if self._due else None
             for key, _ in self._selector.select(timeout):
                 if key.data is None:
-                    with suppress(BlockingIOError):
-                        os.eventfd_read(self._waker)
+                    self._bell.hush()
                 else:
                     with self._lock:
                         self._answer(*key.data)

@@ -18,10 +18,11 @@ from cluster_store.conditions import Conditions
 from cluster_store.kubernetes import KubernetesClient
 from cluster_store.kubernetes_answers import JsonObject, KindUnknown, NotFound
 from cluster_store.store import Conflict, StoreRefused, StoreUnavailable
+from linuxnet.packed import text_of
 from service_proxy.allocation import CONDITION, OUTAGE
 from service_proxy.balancing.giving import Due, decide, is_concerned, is_pooled
 from service_proxy.model import Address, Service, ServiceName
-from service_proxy.ranges import Ranges, text_of
+from service_proxy.ranges import Ranges
 
 LOOK_EVERY = 0.25  # seconds; whether it is this node that gives
 RETRY_AFTER = 2.0  # seconds, where the server did not take it

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from linuxnet.packed import family_of, text_of
 from service_proxy.allotment import Allotter, is_ours
 from service_proxy.claims import Book, Claim
 from service_proxy.model import Address, Service, ServiceName, ServiceType
-from service_proxy.ranges import VIP, Ranges, family_of, text_of
+from service_proxy.ranges import VIP, Ranges
 
 Given = Mapping[ServiceName, tuple[Address, ...]]
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from linuxnet.errors import KernelError
 from linuxnet.netlink import Netlink
+from linuxnet.packed import text_of
 from service_proxy.model import Address
-from service_proxy.ranges import text_of
 
 RTN_UNICAST = 1  # linux/rtnetlink.h
 

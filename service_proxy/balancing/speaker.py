@@ -33,10 +33,10 @@ from cluster_store.store import (
     StoreRefused,
     StoreUnavailable,
 )
+from linuxnet.packed import text_of
 from service_proxy.balancing.announcer import Announcer
 from service_proxy.balancing.holding import Candidates, moves
 from service_proxy.model import Address
-from service_proxy.ranges import text_of
 
 TTL = 4  # seconds; a node that dies is followed after these, and one that is cut off is silent before
 SILENT_AFTER = 0.75  # of a lease's time without renewal

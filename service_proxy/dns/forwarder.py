@@ -6,7 +6,6 @@ one thread with one epoll. A hundred slow upstream questions are a hundred socke
 
 from __future__ import annotations
 
-import os
 import random
 import select
 import threading
@@ -14,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from service_proxy.bell import Bell
 from service_proxy.dns.cache import Cache
 from service_proxy.dns.departures import Departures
 from service_proxy.dns.exchange import Exchange
@@ -68,9 +68,9 @@ class Forwarder:
         self._hosts = Hosts(settings.hosts)
         self._upstreams = make_upstreams(servers, settings, self.figures, None)
         self._inbox: deque[Waiter | Question | tuple[Server, ...]] = deque()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._bell = Bell()
         self._watch = EpollWatch()
-        self._watch.epoll.register(self._wake, select.EPOLLIN)
+        self._watch.epoll.register(self._bell, select.EPOLLIN)
         dice = random.SystemRandom().randrange
         self._departures = Departures(settings, self.cache, self.figures, self._watch, dice)
         self._probing = Probing(settings, self._watch, tell)
@@ -85,16 +85,16 @@ class Forwarder:
     def close(self) -> None:
         """Tell all who wait SERVFAIL, end the thread, give the sockets back."""
         self._is_closing = True
-        self._ring()
+        self._bell.ring()
         if self._thread.ident is not None:
             self._thread.join()
         self._watch.epoll.close()
-        os.close(self._wake)
+        self._bell.close()
 
     def set_servers(self, servers: Iterable[Server]) -> None:
         """Ask others from now on; callable from any thread."""
         self._inbox.append(tuple(servers))
-        self._ring()
+        self._bell.ring()
 
     @property
     def is_alive(self) -> bool:
@@ -139,7 +139,7 @@ class Forwarder:
             self._reject(waiter)
         else:
             self._inbox.append(waiter)
-            self._ring()
+            self._bell.ring()
 
     def _reject(self, waiter: Waiter) -> None:
         self.figures.rejected += 1
@@ -149,10 +149,7 @@ class Forwarder:
         """Have a popular answer asked for again; the cache calls it."""
         if len(self._inbox) < self._settings.max_concurrent:
             self._inbox.append(question)
-            self._ring()
-
-    def _ring(self) -> None:
-        os.eventfd_write(self._wake, 1)
+            self._bell.ring()
 
     # ---- the loop's thread
 
@@ -162,8 +159,8 @@ class Forwarder:
             events = self._watch.epoll.poll(max(timeout, 0.0))
             departures.now = time.monotonic()
             for fd, _ in events:
-                if fd == self._wake:
-                    os.eventfd_read(self._wake)
+                if fd == self._bell.fileno():
+                    self._bell.hush()
                 else:
                     self._watch.happened(fd)
             self._take_inbox()

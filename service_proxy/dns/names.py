@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import string
 from ipaddress import ip_address
-from socket import AF_INET, AF_INET6, inet_ntop
 
+from linuxnet.packed import text_of
 from service_proxy.model import Address
 
 LABEL_MAX = 63  # bytes; RFC 1035 section 2.3.4
@@ -49,14 +49,9 @@ def split(name: bytes) -> list[bytes] | None:
     return labels if at == len(name) else None
 
 
-def text_address(address: Address) -> str:
-    """Return an address as people write it."""
-    return inet_ntop(AF_INET if len(address) == 4 else AF_INET6, address)
-
-
 def dashed(address: Address) -> bytes:
     """Return an address as a label without its length: 10-244-1-6, fd00--5."""
-    return text_address(address).replace("." if len(address) == 4 else ":", "-").encode()
+    return text_of(address).replace("." if len(address) == 4 else ":", "-").encode()
 
 
 def undashed(label_bytes: bytes) -> Address | None:

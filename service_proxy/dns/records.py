@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from service_proxy.dns.names import dashed, domain, label, text_address
+from linuxnet.packed import text_of
+from service_proxy.dns.names import dashed, domain, label
 from service_proxy.model import Address, Endpoint, EndpointPort, EndpointSlice, Service, ServicePort
 
 MOST_ENDPOINTS = 20_000  # of one service; an answer holds 4,000 at most, and others are to have memory too
@@ -176,7 +177,7 @@ def _rank(endpoint: Endpoint, place: Place) -> int:
 
 
 def _weight(service: Service, endpoint: Endpoint) -> int:
-    names = (endpoint.pod, endpoint.node, text_address(endpoint.address))
+    names = (endpoint.pod, endpoint.node, text_of(endpoint.address))
     return next((service.weights[name] for name in names if name in service.weights), 1)
 
 

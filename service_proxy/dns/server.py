@@ -6,7 +6,6 @@ many of them; others, who may answer later and in other threads, send by themsel
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 from collections import deque
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic, perf_counter
 
+from service_proxy.bell import Bell
 from service_proxy.dns.answers import Answers
 from service_proxy.dns.counting import Clock, Snapshot, Tally, snapshot
 from service_proxy.dns.later import Asked, Later
@@ -46,10 +46,10 @@ class Server:
         self._ready: dict[int, Callable[[int], None]] = {}
         self._streams: dict[int, Stream] = {}
         self._posted: deque[Callable[[], None]] = deque()
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._bell = Bell()
         self._is_running = True
         self.each_second: Callable[[], None] | None = None
-        self.watch(self._bell, self._run_posted)
+        self.watch(self._bell.fileno(), self._run_posted)
         for pair in pairs:
             self._add(pair)
 
@@ -66,7 +66,7 @@ class Server:
     def post(self, call: Callable[[], None]) -> None:
         """Have something called in the loop; from any thread."""
         self._posted.append(call)
-        os.eventfd_write(self._bell, 1)
+        self._bell.ring()
 
     def stop(self) -> None:
         """End the loop; from any thread."""
@@ -91,7 +91,7 @@ class Server:
         for stream in self._streams.values():
             stream.socket.close()
         self._epoll.close()
-        os.close(self._bell)
+        self._bell.close()
 
     def snapshot(self) -> Snapshot:
         """Return what was asked and answered so far."""
@@ -200,7 +200,7 @@ class Server:
             self._end(descriptor)
 
     def _run_posted(self, _: int) -> None:
-        os.eventfd_read(self._bell)
+        self._bell.hush()
         while self._posted:
             self._posted.popleft()()
 

@@ -27,12 +27,13 @@ from cluster_store.kubernetes import Watch, WatchEvent
 from cluster_store.kubernetes_access import Access
 from cluster_store.kubernetes_answers import JsonObject, KindUnknown
 from cluster_store.kubernetes_listing import Listing
+from cluster_store.pauses import Pauses
 from cluster_store.store import StoreRefused, StoreUnavailable
 from service_proxy.catalogue import Event, Kind, Listed
 from service_proxy.sources.identity import PLACES, Unnamed, key_of
 from service_proxy.sources.known import Known, Read, read
 from service_proxy.sources.refusals import Condition, Refusals
-from service_proxy.sources.source import Feed, Pauses, Source
+from service_proxy.sources.source import Feed, Source
 
 PROXY_NAME = "service.kubernetes.io/service-proxy-name"  # k8s.io/kube-proxy, apis/well_known_labels.go
 HEADLESS = "service.kubernetes.io/headless"  # core/v1 IsHeadlessService

@@ -6,12 +6,11 @@ between two watches of an API server.
 
 from __future__ import annotations
 
-import os
 import select
 from collections.abc import Sequence
-from contextlib import suppress
 from threading import Lock
 
+from service_proxy.bell import Bell
 from service_proxy.catalogue import Changed, Event, Key, Kind, Listed
 
 ORDER = (Kind.NAMESPACE, Kind.NODE, Kind.SERVICE_CIDR, Kind.SERVICE, Kind.POD, Kind.SLICE)
@@ -25,12 +24,12 @@ class Pending:
         self._busy = Lock()  # held by who waits
         self._listed: dict[Kind, Listed] = {}
         self._changed: dict[Kind, dict[Key, Changed]] = {kind: {} for kind in Kind}
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._bell = Bell()
         self.is_closed = False
 
     def fileno(self) -> int:
         """Return the descriptor that is readable while there is something to take."""
-        return self._bell
+        return self._bell.fileno()
 
     def put(self, events: Sequence[Event]) -> None:
         """Leave events."""
@@ -39,7 +38,7 @@ class Pending:
                 return
             for event in events:
                 self._put(event)
-            os.eventfd_write(self._bell, 1)
+            self._bell.ring()
 
     def _put(self, event: Event) -> None:
         changed = self._changed[event.kind]
@@ -58,8 +57,8 @@ class Pending:
             poll = select.poll()
             poll.register(self._bell, select.POLLIN)
             poll.poll(max(0.0, timeout) * 1000)
-            with self._lock, suppress(BlockingIOError):  # nothing came in time
-                os.eventfd_read(self._bell)
+            with self._lock:
+                self._bell.hush()
             return [] if self.is_closed else self._taken()
 
     def _taken(self) -> list[Event]:
@@ -78,6 +77,6 @@ class Pending:
             if self.is_closed:
                 return
             self.is_closed = True
-            os.eventfd_write(self._bell, 1)
+            self._bell.ring()
         with self._busy:
-            os.close(self._bell)
+            self._bell.close()

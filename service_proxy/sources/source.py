@@ -12,6 +12,7 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Protocol
 
+from cluster_store.pauses import Pauses
 from cluster_store.store import StoreRefused, StoreUnavailable
 from service_proxy.catalogue import Event, Kind
 from service_proxy.sources.pending import Pending
@@ -19,7 +20,6 @@ from service_proxy.sources.refusals import Condition, Refusals
 
 WAIT = 60.0  # seconds for one look at what is followed; closing ends it
 SHORT_WAIT = 1.0  # seconds for the first look after a failure: silence means that it is over
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds between trials
 CLOSED_WITHIN = 6.0  # seconds; a question's deadline is 5 (cluster_store.store.DEADLINE)
 
 
@@ -124,20 +124,3 @@ class Source:
             pauses.reset()
             self._lost.tell(feed.name, "")
             self._pending.put(events)
-
-
-class Pauses:
-    """Pauses that grow, with a random part: nodes that lost one server do not come back as one."""
-
-    def __init__(self, random: Random, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE) -> None:
-        self._random, self._first, self._longest = random, first, longest
-        self._pause = first
-
-    def reset(self) -> None:
-        """Begin with the shortest again."""
-        self._pause = self._first
-
-    def next(self) -> float:
-        """Return how many seconds to wait now."""
-        pause, self._pause = self._pause, min(self._longest, self._pause * 2)
-        return pause * self._random.uniform(0.5, 1.5)

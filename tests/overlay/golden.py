@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-FOLDER = Path(os.environ.get("PODWIRE_GOLDEN", "/work/shared/golden")) / "flannel"
+from tests.overlay.flannel.recordings import FOLDER
 
 
 def need() -> None:

@@ -28,8 +28,9 @@ from overlay.registry import Changed, Nodes, Refused, Registry
 from overlay.subnet import parse_subnet
 from tests.kube_api.objects import managers
 from tests.kube_api.server import ApiServer, running_api
+from tests.overlay.flannel.recordings import FOLDER
 
-GOLDEN = Path("/work/shared/golden/flannel/e_kube_v4")
+GOLDEN = FOLDER / "e_kube_v4"
 MAC4, MAC6 = "3e:62:84:e3:03:f7", "da:4a:18:b1:1f:bb"
 V4 = '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}'
 DUAL = '{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:244::/48"}'

@@ -7,14 +7,13 @@ on. Those in `own/` are made by hand after them, for machines that have no other
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-FOLDER = Path(os.environ.get("PODWIRE_GOLDEN", "/work/shared/golden")) / "flannel"
+FOLDER = Path(__file__).parent / "recorded"
 OWN = Path(__file__).parent / "own"
 Json = dict[str, Any]
 
