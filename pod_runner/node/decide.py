@@ -122,7 +122,7 @@ def decide(
             _begin(draft, pod, here, room)
     for uid, found in actual.items():
         if uid not in busy and uid not in wanted:
-            if found.is_static:
+            if found.is_by_hand:
                 _keep(draft, found)
             elif is_complete:
                 _end_unwanted(draft, found)

@@ -1,4 +1,4 @@
-"""This node as an object of the cluster: what it has, where it is, whether pods may come. Pure, but for `look`."""
+"""This node as an object of the cluster: what it has, where it is, may pods come. Pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def heartbeat_key(node: str) -> str:
 
 def fresh(facts: NodeFacts, now: str) -> JsonObject:
     """Return the Node as it is first written."""
-    return told({"kind": NODE.kind, "apiVersion": NODE.api_version, "metadata": {"name": facts.name}}, facts, now)
+    return told(
+        {"kind": NODE.kind, "apiVersion": NODE.api_version, "metadata": {"name": facts.name}}, facts, now
+    )
 
 
 def told(before: JsonObject, facts: NodeFacts, now: str) -> JsonObject:
@@ -70,15 +72,25 @@ def told(before: JsonObject, facts: NodeFacts, now: str) -> JsonObject:
     spec = {**table(before, "spec"), "taints": [*others, *mine]}
     if facts.pod_cidrs:
         spec |= {"podCIDR": facts.pod_cidrs[0], "podCIDRs": list(facts.pod_cidrs)}
-    metadata = {**table(before, "metadata"), "labels": kept | _well_known(facts) | labels, "annotations": annotations}
-    return {**before, "metadata": metadata, "spec": spec, "status": _status(table(before, "status"), facts, now)}
+    metadata = {
+        **table(before, "metadata"),
+        "labels": kept | _well_known(facts) | labels,
+        "annotations": annotations,
+    }
+    return {
+        **before,
+        "metadata": metadata,
+        "spec": spec,
+        "status": _status(table(before, "status"), facts, now),
+    }
 
 
-def taint(text_: str) -> JsonObject:
+def taint(written: str) -> JsonObject:
     """Return the taint that agent.toml writes as "key=value:Effect"."""
-    rest, _, effect = text_.rpartition(":")
+    rest, _, effect = written.rpartition(":")
     key, equals, value = rest.partition("=")
-    return {"key": key, "effect": effect} | ({"value": value} if equals else {})
+    body: JsonObject = {"key": key, "effect": effect}
+    return body | {"value": value} if equals else body
 
 
 def _mark(one: JsonObject) -> str:
@@ -109,7 +121,8 @@ def _status(before: JsonObject, facts: NodeFacts, now: str) -> JsonObject:
         "nodeInfo": {
             "kernelVersion": facts.kernel, "operatingSystem": "linux", "bootID": facts.boot_id,
             "architecture": ARCHITECTURES.get(facts.machine, facts.machine),
-            "containerRuntimeVersion": f"podwire://{facts.version}", "kubeletVersion": f"podwire {facts.version}",
+            "containerRuntimeVersion": f"podwire://{facts.version}",
+            "kubeletVersion": f"podwire {facts.version}",
         },
     }  # fmt: skip
 

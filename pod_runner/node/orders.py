@@ -1,4 +1,4 @@
-"""Folders of pods: an order written whole before a supervisor is on it, and what earlier lives of the agent left."""
+"""Folders of pods: orders, written whole before a supervisor is on them, and what supervisors left."""
 
 from __future__ import annotations
 
@@ -29,7 +29,14 @@ def read_folder(folder: Path) -> PodOrder | None:
     try:
         order = read_order((folder / ORDER).read_text())
         return order if order.uid == folder.name else None
-    except (OSError, ValueError, KeyError, TypeError, AssertionError, RecursionError):  # torn, or somebody's own
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AssertionError,
+        RecursionError,
+    ):  # torn, or somebody's own
         return None
 
 

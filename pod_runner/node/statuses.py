@@ -8,8 +8,10 @@ from pod_runner.cluster.bodies import JsonObject, is_true, member, number, rows,
 from pod_runner.node.admission import Refusal
 
 OVER = ("Succeeded", "Failed")
-FAILURES = ("ErrImagePull", "ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerError",
-            "CreateContainerConfigError", "RunContainerError", "StartError", "CannotRun")  # fmt: skip
+FAILURES = (
+    "ErrImagePull", "ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerError",
+    "CreateContainerConfigError", "RunContainerError", "StartError", "CannotRun",
+)  # fmt: skip
 NORMAL, WARNING = "Normal", "Warning"
 Told = tuple[str, str, str]  # type, reason, message
 
@@ -72,7 +74,10 @@ def _of_container(before: JsonObject, now: JsonObject) -> Iterator[Told]:
         if text(ended, "reason") == "OOMKilled" and ended not in _endings(before):
             yield WARNING, "OOMKilling", f"Container {name} was killed: its memory limit was reached"
     started = text(now, "state", "running", "startedAt")
-    if started and (started, _restarts(now)) != (text(before, "state", "running", "startedAt"), _restarts(before)):
+    if started and (started, _restarts(now)) != (
+        text(before, "state", "running", "startedAt"),
+        _restarts(before),
+    ):
         yield NORMAL, "Started", f"Started container {name}"
     reason = text(now, "state", "waiting", "reason")
     if reason and reason != text(before, "state", "waiting", "reason"):

@@ -73,8 +73,8 @@ CASES: list[tuple[WantedPod | None, ActualPod | None, tuple[Action, ...], float 
     (END, there(is_supervised=False, deaths=FEWEST_DEATHS), (Remove(UID),), None),
     (None, there(), (Stop(UID, FORCED_GRACE),), None),
     (None, there(is_supervised=False, stopped=NOW), (Remove(UID),), None),
-    (None, there(is_static=True), (), None),
-    (None, there(is_static=True, is_supervised=False), (Supervise(UID),), None),
+    (None, there(is_by_hand=True), (), None),
+    (None, there(is_by_hand=True, is_supervised=False), (Supervise(UID),), None),
 ]
 
 
