@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from pod_runner.cluster.bodies import JsonObject
 from pod_runner.supervisor.order import ORDER, STATUS, PodOrder, read_order
 
+MAKING = 60.0  # seconds in which whoever makes a folder has written its order, or was killed
 DRAFT = ".order"  # beside it, until it is whole
 
 
@@ -55,3 +57,11 @@ def folders(pods: Path) -> Iterator[Path]:
         yield from sorted(path for path in pods.iterdir() if path.is_dir() and not path.is_symlink())
     except FileNotFoundError:  # no pod was ever here, or the machine has been started anew
         return
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Tell whether a folder without an order is not just being made: nothing in it has changed for a while."""
+    try:
+        return time.time() - folder.stat().st_mtime > MAKING
+    except FileNotFoundError:  # it has gone
+        return False

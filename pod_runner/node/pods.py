@@ -1,4 +1,4 @@
-"""The pods that this node has, as it knows them: folders, supervisors, statuses. For the loop's thread alone."""
+"""The pods that a node has, as it knows them: folders, supervisors, statuses. For the loop's thread alone."""
 
 from __future__ import annotations
 
