@@ -1,8 +1,8 @@
 """PodNode: the loop. What has happened comes into one queue; what is to be done follows from what is known.
 
 Threads that wait for others tell the loop and are told by it: the follower of the store, the supervisors,
-the workers, the reports, the heartbeat. Nothing is known here that could not be read back: objects from the store,
-pods from their folders.
+the workers, the reports, the heartbeat. Nothing is known here that could not be read back: objects from the
+store, pods from their folders.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pod_runner.node.orders import write_order
 from pod_runner.node.pods import LocalPod
 from pod_runner.node.reports import Reports
 from pod_runner.node.settings import RunnerSettings
-from pod_runner.node.starting import Done, Failed, Removed, Spawned, Workers
+from pod_runner.node.starting import Done, Failed, Removed, Spawned, Tidied, Workers
 from pod_runner.node.static import StaticPods
 from pod_runner.node.supervisors import STARTS_WITHIN, Supervisors
 from pod_runner.node.wanted import WantedPod
@@ -100,7 +100,7 @@ class PodNode:
         self._inbox: SimpleQueue[Message] = SimpleQueue()
         self._begun = time.time() - time.monotonic()  # a clock that no jump moves
         self._busy: dict[str, float] = {}  # uid -> until when at most; a time that comes is a second try
-        self._again = 0.0
+        self._again = self._collect_at = 0.0
         self._room = facts().room
         put = self._inbox.put
         self.spawner = Spawner()
@@ -169,13 +169,18 @@ class PodNode:
             retried = [uid for uid, until in self._busy.items() if until <= now]
             for uid in retried:
                 del self._busy[uid]
+            self._look_for_garbage(now)
             decision = decide(
                 self.known.wanted, self.known.actual, now,
                 room=self._room, busy=self._busy, unsettled=self.known.unsettled, drain=self.settings.drain,
             )  # fmt: skip
             for action in decision.actions:
                 self._do(action, now)
-            times = [*self._busy.values(), *([decision.again] if decision.again is not None else [])]
+            times = [
+                self._collect_at,
+                *self._busy.values(),
+                *([decision.again] if decision.again is not None else []),
+            ]
             self._again = min(times, default=now + EVERY)
             self.lock.notify_all()
         return True
@@ -202,7 +207,7 @@ class PodNode:
                 self._refresh()
             case Statics(pods):
                 self.known.take_static(pods)
-            case Spawned() | Removed() | Failed():
+            case Spawned() | Removed() | Failed() | Tidied():
                 self._take_done(message)
             case Look():
                 self._watch_new()
@@ -244,9 +249,18 @@ class PodNode:
                 self.known.local.pop(uid, None)
                 self.conditions.tell(TROUBLE, "", about=uid)
                 self._busy.pop(uid, None)
+            case Failed("", why):
+                self._collect_at = self.now() + EVERY
+                log.warning("garbage could not be looked for: %s", why)
             case Failed(uid, why):
                 self.conditions.tell(TROUBLE, why, about=uid)
                 self._busy[uid] = self.now() + RETRY
+            case Tidied(collected):
+                self._collect_at = self.now() + EVERY
+                for one in collected.found:
+                    log.warning("%s was left over: %s", one, collected.failed.get(one.uid, "removed"))
+            case other:
+                assert_never(other)
 
     def _do(self, action: Action, now: float) -> None:
         match action:
@@ -274,6 +288,18 @@ class PodNode:
                 self.reports.put(pod.uid, telling.finish(pod))
             case other:
                 assert_never(other)
+
+    def _look_for_garbage(self, now: float) -> None:
+        """Begin to, every minute, once all that is wanted is known."""
+        if self.known.is_synced and self.known.has_static and self._collect_at <= now:
+            self._collect_at = NEVER  # until it has been done
+            self.workers.collect(self.living)
+            self._watch_new()
+
+    def living(self) -> set[str]:
+        """Return the uids of all that is wanted, is here or is being made; from any thread."""
+        with self.lock:
+            return {*self.known.wanted, *self.known.local, *self._busy}
 
     def _waited_for(self, uid: str) -> None:
         """Take note of what was waited for, but not for ever: something is at work then."""

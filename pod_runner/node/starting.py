@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pod_runner.container.spec import ContainerError
 from pod_runner.kernel.cgroups import Cgroups
+from pod_runner.node.collecting import Collected, Living, collect
 from pod_runner.node.orders import write_order
 from pod_runner.node.removing import remove_pod
 from pod_runner.supervisor.order import NodePlaces, PodOrder
@@ -42,7 +43,14 @@ class Failed:
     why: str
 
 
-Done = Spawned | Removed | Failed
+@dataclass(frozen=True)
+class Tidied:
+    """Garbage was looked for."""
+
+    collected: Collected
+
+
+Done = Spawned | Removed | Failed | Tidied
 
 
 class Workers:
@@ -76,6 +84,14 @@ class Workers:
             return Failed(uid, "; ".join(said)) if said else Removed(uid)
 
         self._submit(uid, work)
+
+    def collect(self, living: Living) -> None:
+        """Remove what no living pod owns."""
+
+        def work() -> Done:
+            return Tidied(collect(self._places, self._cgroups, living))
+
+        self._submit("", work)
 
     def stop(self) -> None:
         """Let what is at work come to its end; what has not begun is left."""
