@@ -1,7 +1,7 @@
 """Garbage: folders, cgroups with what runs in them, attachments that belong to no pod that lives here.
 
-What there is is found first, and who lives is asked after that: so a pod that begins meanwhile is not taken for
-a dead one. A cgroup parent belongs to one node: where several share a machine, each has its own.
+What there is is found first, and who lives is asked after that: so a pod that begins meanwhile is not taken
+for a dead one. A cgroup parent belongs to one node: where several share a machine, each has its own.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pod_runner.kernel.cgroups import Cgroups
-from pod_runner.node.orders import folders, is_abandoned, read_folder, read_status
+from pod_runner.node.orders import folders, is_abandoned, read_folder
 from pod_runner.node.removing import POD_CGROUP, attachments_of_pods, remove_pod
-from pod_runner.node.statuses import is_over
 from pod_runner.supervisor import lock
 from pod_runner.supervisor.order import NodePlaces
+from pod_runner.supervisor.state import is_ended
 
 Living = Callable[[], Collection[str]]
 
@@ -64,13 +64,13 @@ def orphans(places: NodePlaces) -> list[Path]:
 
 
 def living(places: NodePlaces) -> set[str]:
-    """Return which pods live, where no agent says: those with a supervisor, and those that should have one."""
+    """Return which pods live, where no agent says: they have a supervisor, or should have one."""
     found = folders(Path(places.pods))
     return {one.name for one in found if lock.is_held(one) or _is_alive(one) or _is_being_made(one)}
 
 
 def _is_alive(folder: Path) -> bool:
-    return read_folder(folder) is not None and not is_over(read_status(folder))
+    return read_folder(folder) is not None and not is_ended(folder)
 
 
 def _is_being_made(folder: Path) -> bool:

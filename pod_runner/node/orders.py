@@ -60,7 +60,7 @@ def folders(pods: Path) -> Iterator[Path]:
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Tell whether a folder without an order is not just being made: nothing in it has changed for a while."""
+    """Tell whether nobody is about to write the order that a folder lacks: nothing there has changed."""
     try:
         return time.time() - folder.stat().st_mtime > MAKING
     except FileNotFoundError:  # it has gone

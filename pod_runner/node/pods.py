@@ -8,9 +8,10 @@ from pathlib import Path
 from pod_runner.cluster.bodies import JsonObject
 from pod_runner.node.actual import ActualPod
 from pod_runner.node.orders import read_folder, read_status
-from pod_runner.node.statuses import is_over, is_ready
+from pod_runner.node.statuses import is_ready
 from pod_runner.node.wanted import BY_HAND, NO_DEMAND, RefusedPod, WantedPod, source_of, wanted_pod
 from pod_runner.supervisor.order import PodOrder
+from pod_runner.supervisor.state import is_ended
 
 LIVED_LONG = 60.0  # seconds after which a supervisor's death is the first one again
 
@@ -25,6 +26,7 @@ class LocalPod:
     config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
     status: JsonObject = field(default_factory=dict)
     is_supervised: bool = False
+    is_ended: bool = False
     since: float = 0.0
     stopped: float | None = None
     grace: float = 0.0
@@ -40,12 +42,13 @@ class LocalPod:
 
     def supervised(self, now: float) -> None:
         """Take note that there is a supervisor."""
-        self.is_supervised, self.since = True, now
+        self.is_supervised, self.is_ended, self.since = True, False, now
 
     def unsupervised(self, now: float) -> None:
         """Take note that there is none any more. One that was told to stop has not died."""
         self.status = read_status(self.folder) or self.status
-        if self.is_supervised and self.stopped is None and not is_over(self.status):
+        self.is_ended = is_ended(self.folder)
+        if self.is_supervised and self.stopped is None and not self.is_ended:
             self.deaths = 1 if now - self.since > LIVED_LONG else self.deaths + 1
             self.died = now
         self.is_supervised = False
@@ -58,7 +61,7 @@ class LocalPod:
             is_ordered=pod is not None,
             is_supervised=self.is_supervised,
             is_ready=is_ready(self.status),
-            is_over=is_over(self.status),
+            is_over=self.is_ended,
             is_by_hand=pod is not None and source_of(pod.body) == BY_HAND,
             stopped=self.stopped,
             grace=self.grace,
@@ -71,7 +74,7 @@ class LocalPod:
 
 def found_in(folder: Path) -> LocalPod:
     """Return what an earlier life of the agent, or somebody else, has left in a folder."""
-    found = LocalPod(folder.name, folder, status=read_status(folder))
+    found = LocalPod(folder.name, folder, status=read_status(folder), is_ended=is_ended(folder))
     if (order := read_folder(folder)) is not None:
         found.ordered(order)
     return found

@@ -12,6 +12,7 @@ import select
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,11 +22,13 @@ from pod_runner.cni.derive import Target
 from pod_runner.cni.lists import load_network
 from pod_runner.cni.runner import PluginRunner
 from pod_runner.cni.runtime import Runtime
+from pod_runner.container.sandbox import is_alive
 from pod_runner.container.spec import ContainerError
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.node.orders import read_folder
 from pod_runner.supervisor import lock, networking
 from pod_runner.supervisor.order import LOCK, NodePlaces
+from pod_runner.supervisor.state import read_state
 
 ENDS_WITHIN = 5.0  # seconds for a process that was killed to be gone
 POD_CGROUP = "pod"  # + uid, below the cgroup parent
@@ -39,6 +42,7 @@ def remove_pod(uid: str, places: NodePlaces, cgroups: Cgroups) -> list[str]:
     _end_supervisor(folder)
     path = f"{places.cgroup_parent}/{POD_CGROUP}{uid}"
     said += _attempt(lambda: cgroups.kill(path))
+    _end_processes(folder)
     said += _detach(uid, folder, places)
     said += _attempt(lambda: cgroups.remove(path))
     if not said:
@@ -97,6 +101,19 @@ def _end_supervisor(folder: Path) -> None:
         select.select([descriptor], [], [], ENDS_WITHIN)
     finally:
         os.close(descriptor)
+
+
+def _end_processes(folder: Path) -> None:
+    """Kill the processes that the pod's state names: where there are no cgroups, these are all that is known.
+
+    The end of a container's process 1 ends all others of its pid namespace (pid_namespaces(7)).
+    """
+    record = read_state(folder)
+    named = [(one.pid, one.ticks) for one in record.containers.values()] + [(record.pause, record.ticks)]
+    for pid, ticks in named:
+        if pid and is_alive(pid, ticks):
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(pid, signal.SIGKILL)
 
 
 def _detach(uid: str, folder: Path, places: NodePlaces) -> Iterator[str]:

@@ -36,11 +36,12 @@ def pods(node: PodNode) -> list[JsonObject]:
 def usages(node: PodNode, cgroups: Cgroups) -> list[PodUsage]:
     """Measure all pods that are here."""
     with node.lock:
-        named = [(one.pod, containers_of(one)) for one in node.known.local.values() if one.pod is not None]
+        local = [one for one in node.known.local.values() if one.pod is not None]
+        named = [(one.pod, one.folder, containers_of(one)) for one in local]
     parent = node.places.cgroup_parent
     return [
-        pod_usage(cgroups, parent, pod.uid, pod.namespace, pod.name, containers)
-        for pod, containers in named
+        pod_usage(cgroups, parent, folder, pod.namespace, pod.name, containers)
+        for pod, folder, containers in named
         if pod is not None
     ]
 

@@ -1,4 +1,4 @@
-"""The variables that kubelet sets for services: WEB_SERVICE_HOST, WEB_SERVICE_PORT and Docker's of old. Pure."""
+"""The variables that kubelet sets for services: WEB_SERVICE_HOST and so on, and Docker's of old. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service_proxy.model import Service
 
 
 def service_variables(services: Iterable[Service], namespace: str) -> dict[str, str]:
-    """Return the variables of all services of a namespace that have an address (kubelet's envvars.FromServices)."""
+    """Return those of all services of a namespace that have an address (kubelet: envvars.FromServices)."""
     found: dict[str, str] = {}
     for service in services:
         if service.name.namespace == namespace and service.cluster_ips and service.ports:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pod_runner.kernel.cgroups import Cgroups, Usage
+from pod_runner.kernel.cgroup_files import Usage
+from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.node.removing import POD_CGROUP
+from pod_runner.supervisor.state import read_state
 
-PAUSE = "pause"  # the cgroup, below the pod's, of the process that holds its namespaces
 # Positions in a line of /proc/net/dev, after the name (net/core/net-procfs.c)
 RECEIVED, RECEIVED_PACKETS, RECEIVE_ERRORS, RECEIVE_DROPS = 0, 1, 2, 3
 SENT, SENT_PACKETS, SEND_ERRORS, SEND_DROPS = 8, 9, 10, 11
@@ -43,9 +44,10 @@ class PodUsage:
 
 
 def pod_usage(
-    cgroups: Cgroups, parent: str, uid: str, namespace: str, name: str, containers: Iterable[str]
+    cgroups: Cgroups, parent: str, folder: Path, namespace: str, name: str, containers: Iterable[str]
 ) -> PodUsage:
-    """Measure one pod; what has gone counts nothing."""
+    """Measure the pod of a folder; what has gone counts nothing."""
+    uid = folder.name
     path = f"{parent}/{POD_CGROUP}{uid}"
     return PodUsage(
         uid,
@@ -53,17 +55,15 @@ def pod_usage(
         name,
         cgroups.usage(path),
         {one: cgroups.usage(f"{path}/{one}") for one in containers},
-        tuple(_interfaces(cgroups, path)),
+        tuple(_interfaces(read_state(folder).pause)),
     )
 
 
-def _interfaces(cgroups: Cgroups, path: str) -> Iterable[InterfaceUsage]:
-    for pid in cgroups.pids(f"{path}/{PAUSE}"):
-        try:
-            return read_interfaces(Path(f"/proc/{pid}/net/dev").read_text())
-        except OSError:  # it ends just now
-            continue
-    return ()
+def _interfaces(pause: int) -> Iterable[InterfaceUsage]:
+    try:
+        return read_interfaces(Path(f"/proc/{pause}/net/dev").read_text()) if pause else ()
+    except OSError:  # it ends just now
+        return ()
 
 
 def read_interfaces(text: str) -> list[InterfaceUsage]:

@@ -1,12 +1,12 @@
-"""The runner with what the rest of the agent knows: the overlay's subnet, the DNS server, services' addresses."""
+"""The runner, with what the rest of the agent knows: the overlay's subnet, name servers, services."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from linuxnet.packed import text_of
 from pod_runner.node.service_variables import service_variables
+from podwire.agent.addresses import name_servers
 from podwire.agent.overlay import OverlayService
 from podwire.agent.runner import Runner
 from podwire.agent.services import Services
@@ -37,7 +37,7 @@ def running_pods(
     runner = Runner(
         settings.runner,
         proxy_source=settings.proxy.source if settings.proxy.enabled else "",
-        cluster_dns=_name_servers(settings),
+        cluster_dns=name_servers(settings),
         pod_cidrs=pod_cidrs,
         services=variables,
     )
@@ -46,12 +46,3 @@ def running_pods(
         yield runner
     finally:
         runner.stop()
-
-
-def _name_servers(settings: Settings) -> tuple[str, ...]:
-    """Return where the DNS server of this node answers, () without one."""
-    if not settings.dns.enabled:
-        return ()
-    from service_proxy.dns.opening import addresses_of  # loaded by the server itself by now
-
-    return tuple(text_of(one) for one in addresses_of(settings.dns, settings.proxy))

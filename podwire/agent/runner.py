@@ -1,20 +1,21 @@
 """Pods in the agent: the node's loop, the cluster's controllers beside it, and questions to them.
 
-Asked as "@runner", with JSON: {"ask": "status" | "pods" | "stats" | "look"}. They work without being asked, so
-their agent does not leave when idle. When it ends or is killed the pods go on: supervisors are no children of
-its, and the next agent finds them by their folders.
+Asked as "@runner", with JSON: {"ask": "status" | "pods" | "stats" | "look"}. They work without being asked,
+so their agent does not leave when idle. When it ends or is killed the pods go on: supervisors are no children
+of its, and the next agent finds them by their folders.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import socket
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
+
+from pod_runner.controllers.controllers import Controllers
 
 from cluster_store.opening import StoreOptions, open_store
 from cluster_store.pauses import Pauses
@@ -23,7 +24,6 @@ from cni_spec.errors import INVALID_CONFIG, CniError
 from cni_spec.json_input import decode_object
 from cni_spec.versions import LATEST_VERSION
 from pod_runner.cni.lists import list_files
-from pod_runner.controllers.controllers import Controllers
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.node.admission import Room
 from pod_runner.node.known import Services
@@ -31,11 +31,11 @@ from pod_runner.node.node import PodNode
 from pod_runner.node.node_object import NodeFacts, look_at_room, machine_facts
 from pod_runner.node.reporting import pods, stats, status
 from pod_runner.node.settings import RunnerSettings
+from podwire.agent.addresses import own_address
 from podwire.agent.protocol import Reply
 from podwire.commands.failing import FORESEEN, as_error
 
 LONGEST_PAUSE = 5.0  # seconds before something that could not run is begun again
-ANYWHERE = ("192.0.2.1", 9)  # of documentation (RFC 5737): only the way there is asked for, nothing is sent
 STOPPED_WITHIN = 15.0  # seconds; workers end what they have begun
 
 log = logging.getLogger("podwire.runner")
@@ -105,7 +105,7 @@ class Runner:
         return NodeFacts(
             name=self.settings.node_name,
             room=self._room,
-            address=self.settings.address or address_of_the_way_out(),
+            address=self.settings.address or own_address(),
             labels=self.settings.labels,
             taints=self.settings.taints,
             pod_cidrs=self._pod_cidrs(),
@@ -161,7 +161,7 @@ class Runner:
         return open_store(self.url, options)
 
     def _make(self) -> PodNode:
-        places = self.settings.places(address_of_the_way_out(), self._cluster_dns)
+        places = self.settings.places(own_address(), self._cluster_dns)
         return PodNode(self.settings, places, self._open, self.facts, self._services)
 
     def _trouble(self) -> str:
@@ -186,15 +186,3 @@ class Runner:
             node.run()
         except OSError as error:
             log.error("pods cannot be seen to, and are tried again: %s", error)
-
-
-def address_of_the_way_out() -> str:
-    """Return the address that this node has on the way to others, "" if there is no way out."""
-    for family, target in ((socket.AF_INET, ANYWHERE), (socket.AF_INET6, ("2001:db8::1", 9))):
-        with socket.socket(family, socket.SOCK_DGRAM) as asking:
-            try:
-                asking.connect(target)
-            except OSError:  # no route
-                continue
-            return str(asking.getsockname()[0])
-    return ""

@@ -1,4 +1,4 @@
-"""Pods' figures for Prometheus, under cAdvisor's names, so that dashboards go on. `container` "" is the pod."""
+"""Pods' figures for Prometheus under cAdvisor's names: dashboards go on. `container` "" is the whole pod."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pod_runner.kernel.cgroups import Cgroups, Usage
+from pod_runner.kernel.cgroup_files import Usage
+from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.node.reporting import status, usages
 from pod_runner.node.stats import InterfaceUsage, PodUsage
 from podwire.agent.runner import Runner
