@@ -34,6 +34,7 @@ COMMANDS = {
     "dns": "podwire.commands.dns",
     "service": "podwire.commands.service",
     "resolve": "podwire.commands.resolve",
+    "pod": "podwire.commands.pod",
     "lab": "podwire.commands.lab",
 }
 
