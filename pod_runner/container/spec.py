@@ -76,6 +76,20 @@ class SandboxSpec:
 
 
 @dataclass(frozen=True)
+class RootPart:
+    """A folder below the root that is a file system by itself: an overlay like the root's own.
+
+    Without `upper` it is the one folder of `lower`, bound with all that is mounted below it, read-only: what a
+    user namespace may do with folders of the node that have others' mounts in them. `target` exists in the root.
+    """
+
+    target: str  # "usr", below the root
+    lower: tuple[Path, ...]
+    upper: Path | None = None
+    work: Path | None = None
+
+
+@dataclass(frozen=True)
 class RootFs:
     """A root file system: an overlay of `lower` (topmost first) with everything that is written in `upper`.
 
@@ -87,6 +101,7 @@ class RootFs:
     upper: Path | None
     work: Path | None
     hidden: tuple[str, ...] = ()
+    parts: tuple[RootPart, ...] = ()
 
 
 @dataclass(frozen=True)
