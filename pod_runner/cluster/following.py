@@ -12,10 +12,10 @@ from threading import Event as Flag
 from threading import Lock
 from typing import NamedTuple
 
+from cluster_store.pauses import Pauses
 from cluster_store.store import Event, Follower, Item, Snapshot, Store, StoreRefused, StoreUnavailable
 from pod_runner.cluster.kinds import PREFIX, ResourceKind
 from pod_runner.cluster.objects import BadObject, Object, Ref, read_item, ref_in_key
-from service_proxy.sources.source import Pauses
 
 WAIT = 60.0  # seconds for one look, where a caller has nothing else to do
 
