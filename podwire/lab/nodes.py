@@ -32,19 +32,14 @@ from podwire.lab.finding import end, is_in, mark
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import BEGIN, REST, segment
 from podwire.lab.inside import begin_machine, go, root, run, start
+from podwire.lab.own_folders import own_folders
 from podwire.lab.places import is_rootless
 
 AGENT_DEADLINE = 30.0  # seconds from its start to its socket, on a machine busy with others
 UPLINK = "eth0"
 PODWIRE = (sys.executable, "-P", "-c", "from podwire.main import main; main()")  # the command line
 
-# Where a user namespace's root may write although a folder below is somebody else's: it is merged with ours.
-# The overlay keeps its marks in user.*, where an ordinary user may write (overlayfs, userxattr).
-OPTIONS, USERS_OPTIONS = "@options@", "userxattr,"
-OWN_FOLDERS = "@own folders@"
-USERS_FOLDERS = (
-    "cd /run; mkdir -p own/etc/upper/netns own/opt/upper/cni own/var/upper/lib own/var/upper/log; cd /"
-)
+FOLDERS = "@folders@"  # own_folders
 
 NODE = f"""{BEGIN}
 mount -t tmpfs -o mode=755 tmpfs {SHARED}/new
@@ -54,12 +49,7 @@ mount -t sysfs sysfs /sys
 mount -n --move {SHARED}/new/cgroup /sys/fs/cgroup
 mount --bind {SHARED} {SHARED}/new/lab
 mount -n --move {SHARED}/new /run
-{OWN_FOLDERS}
-for folder in etc opt var; do
-    own=/run/own/$folder
-    mkdir -p $own/upper $own/work
-    mount -t overlay overlay -o {OPTIONS}lowerdir=/$folder,upperdir=$own/upper,workdir=$own/work /$folder
-done
+{FOLDERS}
 for folder in /etc/cni /etc/podwire {PLUGINS} /var/lib/cni /var/lib/podwire /dev/shm; do
     mkdir -p $folder
     mount -t tmpfs -o mode=755 tmpfs $folder
@@ -82,12 +72,8 @@ def begin_node(blueprint: Blueprint, lab: int, node: str) -> subprocess.Popen[by
 
 def _script(node: str) -> str:
     """Return what furnishes a node."""
-    options, folders = (USERS_OPTIONS, USERS_FOLDERS) if is_rootless() else ("", "")
-    said = {"${PODWIRE_LAB#*/}": node, OPTIONS: options, OWN_FOLDERS: folders}
-    script = NODE
-    for place, text in said.items():
-        script = script.replace(place, text)
-    return script
+    folders = own_folders(is_rootless=is_rootless())
+    return NODE.replace(FOLDERS, folders).replace("${PODWIRE_LAB#*/}", node)
 
 
 def plug_in(blueprint: Blueprint, lab: int, nodes: dict[str, int]) -> None:

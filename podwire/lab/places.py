@@ -21,7 +21,8 @@ OUTER_USER = "PODWIRE_LAB_USER"  # in the environment of who stepped into a user
 
 def who_asks() -> int:
     """Return the user who runs labs, as the machine knows it; 0 is root."""
-    return int(os.environ.get(OUTER_USER) or os.geteuid())
+    said = os.environ.get(OUTER_USER, "")
+    return int(said) if said.isdecimal() else os.geteuid()
 
 
 def is_rootless() -> bool:

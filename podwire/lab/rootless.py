@@ -26,6 +26,7 @@ from podwire.lab.folder import LabFolder
 from podwire.lab.places import OUTER_USER, is_rootless
 
 CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
+MAPPERS = (("newgidmap", "/etc/subgid"), ("newuidmap", "/etc/subuid"))  # set-uid programs, of uidmap
 # Who may forbid it, and the value that does
 FORBIDDING = (
     ("/proc/sys/user/max_user_namespaces", "0", "sysctl user.max_user_namespaces=15000"),
@@ -103,6 +104,11 @@ def who_forbids() -> str:
     return ""
 
 
+def has_many_ids(user: int) -> bool:
+    """Tell whether a user may give ids out, by what is written down."""
+    return all(ranges_of(_text(path), user) for _, path in MAPPERS)
+
+
 def ranges_of(text: str, user: int) -> list[Range]:
     """Return a user's lines of /etc/subuid or /etc/subgid; those that are none are passed over."""
     names = {str(user)}
@@ -150,10 +156,9 @@ def _make() -> None:
 
 def _map_many(pid: int, user: int, group: int) -> bool:
     """Map us to root and our ranges to ids from 1 on, by the set-uid programs; tell whether that was done."""
-    for tool, path, own in (("newgidmap", "/etc/subgid", group), ("newuidmap", "/etc/subuid", user)):
+    for (tool, path), own in zip(MAPPERS, (group, user), strict=True):
         program = shutil.which(tool)
-        text = Path(path).read_text() if Path(path).exists() else ""
-        ranges = ranges_of(text, user)
+        ranges = ranges_of(_text(path), user)
         if program is None or not ranges:
             return False
         words, inside = ["0", str(own), "1"], 1
@@ -164,6 +169,13 @@ def _map_many(pid: int, user: int, group: int) -> bool:
         if done.returncode:
             return False
     return True
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:  # nobody has ranges here
+        return ""
 
 
 def _map_one(user: int, group: int) -> None:
