@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pod_runner.container.spec import ContainerSpec
 from pod_runner.images.image import Image
 from pod_runner.images.root_fs import root_fs
@@ -35,5 +33,3 @@ def assemble(shared: Shared, container: Container, image: Image) -> ContainerSpe
         env=environment(container, image, shared.facts(), order.config_maps, order.services),
     )
     return container_spec(shared.pod, container, found)
-
-

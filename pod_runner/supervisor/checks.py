@@ -1,7 +1,8 @@
 """Asking a container whether it is well, without waiting: a command, a connection, a request.
 
-Connections begin in the pod's network namespace and lead to the pod's own address, as kubelet's do, so a server
-that listens there, or everywhere, answers. `done` is called once, with True and what was heard, or False and why.
+Connections begin in the pod's network namespace and lead to the pod's own address, as kubelet's do, so a
+server that listens there, or everywhere, answers. `done` is called once, with True and what was heard, or
+False and why.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Ending:
     def _send(self) -> None:
         had_hook, self._hook = self._hook is not None, None
         self._is_signalled = True
-        _signal(self._pid, self._signal)
+        send(self._pid, self._signal)
         if had_hook and self._deadline - time.monotonic() < LEAST_GRACE:
             self._timer.cancel()
             self._timer = self._shared.loop.after(LEAST_GRACE, self._kill)
@@ -66,11 +66,12 @@ class Ending:
             self._send()
 
     def _kill(self) -> None:
-        _signal(self._pid, signal.SIGKILL)
-        self._shared.cgroups.kill(self._shared.cgroup_of(self._asker.container.name))
+        send(self._pid, signal.SIGKILL)
+        self._shared.kill_cgroup(self._shared.cgroup_of(self._asker.container.name))
 
 
-def _signal(pid: int, number: int) -> None:
+def send(pid: int, number: int) -> None:
+    """Send a signal; a process that has ended gets none."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:  # it ended at this moment; its exit will be told

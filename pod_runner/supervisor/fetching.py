@@ -1,4 +1,4 @@
-"""A container's image: the node's own files at once, others by a task, again and again until they are there."""
+"""A container's image: the node's own files at once, others by a task, which may take minutes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pod_runner.container.spec import ContainerError
 from pod_runner.images.image import HOST, Image
-from pod_runner.images.node_root import node_image
 from pod_runner.images.store import ImageStore
 from pod_runner.manifests.container import Container
 from pod_runner.supervisor.loop import Loop
@@ -31,13 +30,13 @@ class Fetching:
     def fetch(self, got: Callable[[Image], None], failed: Callable[[ContainerError], None]) -> None:
         """Call `got`, now or later, or `failed`."""
         reference, policy = self._container.image, self._container.image_pull_policy
-        if reference in ("", HOST):
-            got(node_image())
-            return
+        store = ImageStore(Path(self._images))
         if self._image is not None and policy != "Always":
             got(self._image)
             return
-        store = ImageStore(Path(self._images))
+        if reference in ("", HOST):  # nothing to fetch
+            got(store.ensure(HOST))
+            return
 
         def ended(result: Image | ContainerError) -> None:
             self._task = None

@@ -76,15 +76,15 @@ class Joining:
         self._task = Task(shared.loop, lambda: detach(order, network, netns), self._left_network)
         return False
 
-    def cancel(self) -> None:
-        """Wait for no ADD any more: it is killed, and DEL takes back what it did."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
     def sandbox_died(self) -> None:
-        """The namespace has gone, and with it the attachment; the next ADD begins with a DEL."""
-        self.cancel()
+        """The namespace has gone, and with it the attachment; the next ADD begins with a DEL.
+
+        An ADD under way goes on by itself: the next operation on this pod waits for it
+        (`pod_runner.cni.locks`).
+        """
+        if self._task is not None:
+            self._task.abandon()
+            self._task = None
         self.is_joined = False
         self._shared.record.addresses = ()
 

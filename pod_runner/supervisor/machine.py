@@ -1,13 +1,11 @@
 """A pod's life, one step after the other: sandbox, network, init containers, containers; then its end.
 
-`advance` looks at what is and does what is next; it is called after everything that happens, and does nothing where
-there is nothing to do. So the same code begins a pod, goes on with one that another supervisor began, and makes a
-new sandbox where the old one was killed.
+`advance` looks at what is and does what is next; it is called after everything that happens, and does
+nothing where there is nothing to do. So the same code begins a pod, goes on with one that another
+supervisor began, and makes a new sandbox where the old one was killed.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from pod_runner.container.sandbox import Sandbox, is_alive, start_sandbox
 from pod_runner.container.spec import ContainerError, Network
@@ -21,7 +19,10 @@ from pod_runner.supervisor.stopping import Stopping
 from pod_runner.volumes.etc_files import write_etc
 from pod_runner.volumes.preparing import prepare_volumes
 
-FIRST_RETRY, LONGEST_RETRY = 1.0, 30.0  # seconds; a sandbox or a network that could not be made is tried again
+FIRST_RETRY, LONGEST_RETRY = (
+    1.0,
+    30.0,
+)  # seconds; a sandbox or a network that could not be made is tried again
 
 
 class Machine:
@@ -39,7 +40,6 @@ class Machine:
         self._stopping = Stopping(shared, self.init_lives, self.lives, self._joining)
         self._retry: Timer | None = None
         self._pause = FIRST_RETRY
-        self._has_adopted = False
 
     def all(self) -> tuple[ContainerLife, ...]:
         """Return all containers."""
@@ -58,6 +58,7 @@ class Machine:
             containers=_statuses(self.lives),
             init_containers=_statuses(self.init_lives),
             restart_policy=shared.pod.spec.restart_policy,
+            was_initialized=record.is_initialized,
             has_sandbox=shared.sandbox is not None and self._joining.is_joined,
             is_stopping=shared.is_stopping,
             addresses=record.addresses,
@@ -80,19 +81,29 @@ class Machine:
         record, shared = self.shared.record, self.shared
         if not record.pause:
             return
-        self._has_adopted = is_alive(record.pause, record.ticks)
-        if not self._has_adopted:
-            self._sandbox_died()
-            return
-        try:
-            shared.volumes = prepare_volumes(shared.order, shared.pod, pause=record.pause)
-        except ContainerError as error:  # containers have theirs mounted; a new one will say it again
-            shared.trouble("volumes", str(error))
-        shared.sandbox = Sandbox(record.pause, record.ticks, shared.spec)
-        shared.loop.on_stranger_exit(record.pause, self._sandbox_died)
-        self._joining.adopt()
+        if is_alive(record.pause, record.ticks):
+            shared.sandbox = Sandbox(record.pause, record.ticks, shared.spec)
+            self._joining.adopt()
+            self._prepare_again()
         for life in self.all():
             life.adopt()
+        try:
+            if shared.sandbox is not None:
+                shared.loop.on_stranger_exit(record.pause, self._sandbox_died)
+        except ProcessLookupError:  # it ended at this moment
+            shared.sandbox = None
+        if shared.sandbox is None:
+            self._sandbox_died()
+
+    def _prepare_again(self) -> None:
+        shared = self.shared
+        try:
+            shared.volumes = prepare_volumes(shared.order, shared.pod, pause=shared.record.pause)
+        except (
+            ContainerError,
+            OSError,
+        ) as error:  # containers have theirs mounted; a restart will say it again
+            shared.trouble("volumes", str(error))
 
     def advance(self) -> None:
         """Do what is next."""
@@ -100,8 +111,7 @@ class Machine:
             self._cancel_retry()
             self._stopping.advance()
         elif self._is_over():
-            self.shared.record.stop_by = clock()  # nothing will run again: the sandbox is not needed
-            self._stopping.advance()
+            self.stop(self.shared.pod.spec.termination_grace_period_seconds)  # no container: no sandbox
         elif self._retry is None and self._ensure_sandbox():
             self._run_containers()
 
@@ -127,6 +137,7 @@ class Machine:
 
     def _start_sandbox(self) -> None:
         shared = self.shared
+        shared.kill_cgroup(shared.spec.cgroup)  # what an earlier supervisor began and did not write down
         shared.volumes = prepare_volumes(shared.order, shared.pod)
         shared.notes.clear()
         shared.sandbox = sandbox = start_sandbox(shared.spec, shared.notes)
@@ -181,22 +192,19 @@ class Machine:
             life.begin()
 
     def _sandbox_died(self) -> None:
-        """Make it anew: its namespaces have gone with the pause process; nothing may go on in the old ones."""
+        """Make it anew: nothing may go on in namespaces that later containers are not in."""
         shared, record = self.shared, self.shared.record
         shared.sandbox = None
         record.pause = record.ticks = 0
+        shared.changed()
+        if shared.is_stopping:  # we ended it
+            return
         self._joining.sandbox_died()
-        shared.cgroups.kill(shared.spec.cgroup)
+        shared.kill_cgroup(shared.spec.cgroup)
         for life in self.all():
             life.sandbox_died()
         record.is_initialized = False
-        shared.changed()
 
 
 def _statuses(lives: tuple[ContainerLife, ...]) -> tuple[ContainerStatus, ...]:
-    return tuple(_each(lives))
-
-
-def _each(lives: tuple[ContainerLife, ...]) -> Iterator[ContainerStatus]:
-    for life in lives:
-        yield life.status()
+    return tuple(life.status() for life in lives)

@@ -81,7 +81,11 @@ class Recording:
         self._release()  # of a start that failed
         uid, gid = outside_ids(shared.spec, spec.security.uid, spec.security.gid)
         self._streams = Streams(
-            shared.loop, shared.folder / "streams" / self._container.name, self._container, (uid, gid), self._take
+            shared.loop,
+            shared.folder / "streams" / self._container.name,
+            self._container,
+            (uid, gid),
+            self._take,
         )
         self._log = LogFile(log_file(self._folder, self._container.name, run))
 

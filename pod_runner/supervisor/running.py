@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from enum import Enum
 
@@ -14,7 +15,7 @@ from pod_runner.kernel.processes import start_time
 from pod_runner.manifests.container import Container
 from pod_runner.supervisor.asking import Asker
 from pod_runner.supervisor.assembling import assemble
-from pod_runner.supervisor.ending import Ending
+from pod_runner.supervisor.ending import Ending, send
 from pod_runner.supervisor.fetching import Fetching
 from pod_runner.supervisor.hooks import Hook
 from pod_runner.supervisor.logs import clock
@@ -28,7 +29,11 @@ from pod_runner.supervisor.state import ContainerRecord
 from pod_runner.supervisor.status import ContainerStatus, Running, Terminated, Waiting
 from pod_runner.supervisor.streams import close_all
 
-KILLED, UNKNOWN_END, NOT_STARTED = 137, 255, 128  # exit codes: 128 + SIGKILL; nobody saw it; kubelet's StartError
+KILLED, UNKNOWN_END, NOT_STARTED = (
+    137,
+    255,
+    128,
+)  # exit codes: 128 + SIGKILL; nobody saw it; kubelet's StartError
 PROGRAM_REASONS = ("CannotRun", "StartError", "RunContainerError", "ContainerCannotRun")
 
 
@@ -152,7 +157,7 @@ class ContainerLife:
         shared = self._shared
         if shared.sandbox is None:
             raise ContainerError("the sandbox has gone")
-        shared.cgroups.kill(shared.cgroup_of(self.name))  # what an earlier supervisor began and did not note
+        shared.kill_cgroup(shared.cgroup_of(self.name))  # what an earlier supervisor began and did not note
         stdio = self.recording.open(spec, self.record.runs)
         try:
             notes: list[str] = []
@@ -196,7 +201,9 @@ class ContainerLife:
                 self._probe(was_started=False, ran=0.0)
                 self._shared.changed()
             else:
-                self.end(self._shared.pod.spec.termination_grace_period_seconds, f"PostStartHookError: {message}")
+                self.end(
+                    self._shared.pod.spec.termination_grace_period_seconds, f"PostStartHookError: {message}"
+                )
 
         self._hook = Hook(self.asker(), hook, None, done)
 
@@ -230,7 +237,9 @@ class ContainerLife:
             raise ContainerError(f"container {self.name} does not run")
         spec = self._spec or read_spec(self._shared.folder, self.name)
         if spec is None:
-            raise ContainerError(f"what container {self.name} is was not written down, so nothing can join it")
+            raise ContainerError(
+                f"what container {self.name} is was not written down, so nothing can join it"
+            )
         return self._shared.execute(self.record.pid, spec, tuple(argv), stdio, terminal=terminal, env=env)
 
     def adopt(self) -> None:
@@ -286,10 +295,12 @@ class ContainerLife:
         if not self.is_running:
             self.record.is_done = True
 
-    def forget_runs(self) -> None:
-        """Begin anew in a new sandbox: an init container runs again."""
-        self.record.is_done = False
-        self.record.delay = None
+    def sandbox_died(self) -> None:
+        """End what runs in namespaces that nobody else is in; in a new sandbox init containers run again."""
+        if self.is_running:
+            send(self.record.pid, signal.SIGKILL)
+        elif self.kind is Kind.INIT and self.went_well:
+            self.record.is_done = False
 
     def _exited(self, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
@@ -313,7 +324,7 @@ class ContainerLife:
         if self._ending is not None:
             self._ending.close()
             self._ending = None
-        self._shared.cgroups.kill(self._shared.cgroup_of(self.name))  # what it left in a shared pid namespace
+        self._shared.kill_cgroup(self._shared.cgroup_of(self.name))  # what it left in a shared pid namespace
         self.recording.close(code)
         record, now = self.record, clock()
         since = record.state.started_at if isinstance(record.state, Running) else now
@@ -347,4 +358,6 @@ class ContainerLife:
         return policy
 
     def _id(self) -> str:
-        return f"podwire://{self._shared.order.uid}/{self.name}/{self.record.runs}" if self.record.runs else ""
+        return (
+            f"podwire://{self._shared.order.uid}/{self.name}/{self.record.runs}" if self.record.runs else ""
+        )

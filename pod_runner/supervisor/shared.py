@@ -1,4 +1,4 @@
-"""What the parts of one supervisor share: the pod, its record, the loop, what was prepared for its containers."""
+"""What the parts of one supervisor share: the pod, its record, the loop, what was prepared."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pod_runner.container.process import start_exec
+from pod_runner.container.process import Stdio, start_exec
 from pod_runner.container.sandbox import Sandbox
-from pod_runner.container.process import Stdio
 from pod_runner.container.spec import ContainerError, ContainerSpec, SandboxSpec
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.manifests.pod import Pod
@@ -27,8 +26,8 @@ LOOPBACK = "127.0.0.1"
 class Shared:
     """One pod's things. `changed` is to be called after anything that its status or its next step depends on.
 
-    `notes`: limits and labels that this machine could not apply; `troubles`: what went wrong and is tried again,
-    by what it is about.
+    `notes`: limits and labels that this machine could not apply; `troubles`: what went wrong and is tried
+    again, by what it is about.
     """
 
     loop: Loop
@@ -74,7 +73,13 @@ class Shared:
         node = self.order.node
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return Facts(
-            self.pod, self.spec.hostname, self.record.addresses, node.address, node.name, os.cpu_count() or 1, memory
+            self.pod,
+            self.spec.hostname,
+            self.record.addresses,
+            node.address,
+            node.name,
+            os.cpu_count() or 1,
+            memory,
         )
 
     def execute(
@@ -86,6 +91,20 @@ class Shared:
             raise ContainerError("the pod has no sandbox at this moment")
         variables = {**spec.env, **(env or {})}
         return start_exec(self.sandbox, pid, spec, argv, variables, stdio, terminal=terminal)
+
+    def kill_cgroup(self, path: str) -> None:
+        """End everything in a cgroup, if there is one."""
+        try:
+            self.cgroups.kill(path)
+        except ContainerError as error:
+            self.trouble("cgroup", str(error))
+
+    def remove_cgroup(self, path: str) -> None:
+        """Remove a cgroup, if there is one; what cannot be removed is left to `podwire pod gc`."""
+        try:
+            self.cgroups.remove(path)
+        except ContainerError as error:
+            self.trouble("cgroup", str(error))
 
     def trouble(self, about: str, sentence: str) -> None:
         """Say what went wrong; "" where it is right again."""

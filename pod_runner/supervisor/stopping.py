@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 
+from pod_runner.supervisor.ending import send
 from pod_runner.supervisor.joining import Joining
 from pod_runner.supervisor.logs import clock
 from pod_runner.supervisor.running import ContainerLife
@@ -14,18 +16,17 @@ class Stopping:
     """Ends a pod, a step for each `advance`; `record.is_ended` says that it is over."""
 
     def __init__(
-        self, shared: Shared, init_lives: Sequence[ContainerLife], lives: Sequence[ContainerLife], joining: Joining
+        self,
+        shared: Shared,
+        init_lives: Sequence[ContainerLife],
+        lives: Sequence[ContainerLife],
+        joining: Joining,
     ) -> None:
         self._shared, self._joining = shared, joining
         self._init_lives, self._lives = init_lives, lives
-        self._has_cancelled = False
 
     def advance(self) -> None:
         """Do what is next."""
-        if not self._has_cancelled:
-            self._has_cancelled = True
-            if not self._joining.is_joined:
-                self._joining.cancel()
         if self._end_containers() and self._joining.leave():
             self._end_sandbox()
 
@@ -44,10 +45,10 @@ class Stopping:
     def _end_sandbox(self) -> None:
         """Take away the sandbox and the cgroup with whatever is left in it."""
         shared, record = self._shared, self._shared.record
-        shared.cgroups.kill(shared.spec.cgroup)
+        shared.kill_cgroup(shared.spec.cgroup)
         if shared.sandbox is not None:
-            shared.end_sandbox()
+            send(shared.sandbox.pid, signal.SIGKILL)  # its exit brings us here again
             return
-        shared.cgroups.remove(shared.spec.cgroup)
+        shared.remove_cgroup(shared.spec.cgroup)
         record.is_ended = True
         shared.loop.stop()

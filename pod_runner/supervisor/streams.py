@@ -1,9 +1,9 @@
 """A container's standard streams: what it writes goes to its log and to whoever is attached.
 
-Output goes through named pipes in the pod's folder. The container's ends are opened for reading and writing, so
-it does not notice that its supervisor was killed (no SIGPIPE, no end of file); it only waits once the pipe is
-full, until the next supervisor reads on. A terminal has no name by which another process could take it over:
-a container with a terminal gets SIGHUP when its supervisor is killed.
+Output goes through named pipes in the pod's folder. The container's ends are opened for reading and
+writing, so it does not notice that its supervisor was killed (no SIGPIPE, no end of file); it only waits
+once the pipe is full, until the next supervisor reads on. A terminal has no name by which another process
+could take it over: a container with a terminal gets SIGHUP when its supervisor is killed.
 """
 
 from __future__ import annotations
