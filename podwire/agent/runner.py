@@ -24,6 +24,7 @@ from cni_spec.errors import INVALID_CONFIG, CniError
 from cni_spec.json_input import decode_object
 from cni_spec.versions import LATEST_VERSION
 from pod_runner.cni.lists import list_files
+from pod_runner.controllers.settings import ControllerSettings
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.node.admission import Room
 from pod_runner.node.known import Services
@@ -68,7 +69,7 @@ class Runner:
         self._room = look_at_room(Path("/proc/meminfo").read_text(), settings.max_pods)
         try:
             self._open().close()
-            self.controllers = Controllers(self._open, settings) if settings.controllers else None
+            self.controllers = self._controllers() if settings.controllers else None
         except StoreRefused as error:
             raise CniError(INVALID_CONFIG, f"[runner] store: {error}") from error
         self.node = self._make()
@@ -159,6 +160,11 @@ class Runner:
             ca=ca, certificate=certificate, key=key, user=given.user, password_file=password
         )
         return open_store(self.url, options)
+
+    def _controllers(self) -> Controllers:
+        given = self.settings
+        settings = ControllerSettings(given.node_name, heartbeat=given.heartbeat, eviction=given.eviction)
+        return Controllers(self.url, settings)
 
     def _make(self) -> PodNode:
         places = self.settings.places(own_address(), self._cluster_dns)
