@@ -35,6 +35,7 @@ PANELS = {
         "proxy": "podwire.commands.proxy",
         "dns": "podwire.commands.dns",
         "service": "podwire.commands.service",
+        "pod": "podwire.commands.pod",
         "resolve": "podwire.commands.resolve",
     },
     "A cluster: what there is (the words are kubectl's)": {

@@ -1,4 +1,7 @@
 """A sandbox, and processes in it: what an OCI runtime does, from values that say everything.
 
 spec        what is wanted, as values: Sandbox, Container, Resources, Security, Mount, RootFs; pure
+given       descriptors that a starter has, and how each program begins
+sandbox     start_sandbox     sandbox_program  what a pause process does before it sleeps; pure
+process     start_container, start_exec, connect_inside
 """

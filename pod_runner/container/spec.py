@@ -79,8 +79,8 @@ class SandboxSpec:
 class RootPart:
     """A folder below the root that is a file system by itself: an overlay like the root's own.
 
-    Without `upper` it is the one folder of `lower`, bound with all that is mounted below it, read-only: what a
-    user namespace may do with folders of the node that have others' mounts in them. `target` exists in the root.
+    Without `upper` it is the one folder of `lower`, bound with all that is mounted below it, read-only: what
+    a user namespace may do with folders that have other mounts in them. `target` exists in the root.
     """
 
     target: str  # "usr", below the root

@@ -1,4 +1,10 @@
-"""What Linux is asked for containers: system calls, cgroups, capabilities, seccomp.
+"""What Linux is asked for containers. A process of a pod is a program of system calls that something tiny makes.
 
-cgroups     Cgroups: limits, statistics and the end of all processes, on v1, v2, hybrid or nowhere
+numbers        system calls by name
+program        Program: system calls with what they stand for, as bytes     starter.c   what makes them
+starting       a process from a program, and what was refused               interpreter the starter in Python
+namespaces, mounting, capabilities, seccomp (seccomp_default.json)          what programs are made of
+cgroups        Cgroups: limits, statistics and the end of all processes, on v1, v2, hybrid or nowhere
+cgroups_v1, cgroups_v2, cgroup_files   each version, and what they share
+processes      pids that are still who they were
 """

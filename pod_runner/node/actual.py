@@ -14,7 +14,7 @@ class ActualPod:
     `is_ordered`: there is an order that can be read. `is_supervised`: a supervisor answers, or was just
     started. `stopped`: since when it is told to stop, within `grace` seconds; None: it is not. `is_over`:
     its containers have ended for good. `deaths`: supervisors that ended by themselves since the last that
-    lived long; `died`: when the last did.
+    lived long; `died`: when the last did. `is_by_hand`: of `podwire pod run`, no store has it.
     """
 
     uid: str
@@ -22,7 +22,7 @@ class ActualPod:
     is_supervised: bool = False
     is_ready: bool = False
     is_over: bool = False
-    is_static: bool = False
+    is_by_hand: bool = False
     stopped: float | None = None
     grace: float = 0.0
     deaths: int = 0

@@ -100,13 +100,13 @@ def decide(
     *,
     room: Room,
     busy: Collection[str] = (),
-    is_complete: bool = True,
+    unsettled: Collection[str] = (),
     drain: float = 0.0,
 ) -> Decision:
     """Decide about every pod. Both mappings are by uid; `now` in seconds of the epoch.
 
-    `busy`: uids at which something is being done: nothing else is meanwhile. `is_complete`: all objects have
-    been seen; before that no pod ends for want of one.
+    `busy`: uids at which something is being done: nothing else is meanwhile. `unsettled`: uids of which it is
+    not known yet whether there is an object: none ends for want of one.
     """
     draft = _Draft(now)
     here = dict(actual)
@@ -122,9 +122,9 @@ def decide(
             _begin(draft, pod, here, room)
     for uid, found in actual.items():
         if uid not in busy and uid not in wanted:
-            if found.is_static:
+            if found.is_by_hand:
                 _keep(draft, found)
-            elif is_complete:
+            elif uid not in unsettled:
                 _end_unwanted(draft, found)
     return Decision(tuple(draft.actions), draft.again)
 

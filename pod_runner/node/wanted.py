@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pod_runner.cluster.bodies import JsonObject, text
 from pod_runner.manifests.quantity import cpu, memory
-from pod_runner.supervisor.order import JsonObject
 from service_proxy.object_members import Members, WrongMember
 
 DEFAULT_GRACE = 30.0  # seconds; Kubernetes' terminationGracePeriodSeconds
@@ -19,7 +19,7 @@ FORCED_GRACE = 1.0  # seconds for pods whose object has gone; what replaces them
 LONGEST_GRACE = 86_400
 OVER = ("Succeeded", "Failed")
 SOURCE = "kubernetes.io/config.source"  # kubelet's annotation: where a static pod comes from
-FROM_FILE = "file"
+FROM_FILE, BY_HAND = "file", "podwire"  # of the folder of static pods; of `podwire pod run`
 _UID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,62}")
 PROTOCOLS = {"TCP": "TCP", "UDP": "UDP", "SCTP": "SCTP"}
 HostPort = tuple[str, str, int]  # address ("" is any), protocol, port
@@ -67,7 +67,6 @@ class WantedPod:
     host_ports: frozenset[HostPort] = frozenset()
     config_maps: frozenset[str] = frozenset()
     is_over: bool = False
-    is_static: bool = False
 
 
 def wanted_pod(body: JsonObject, version: int = 0) -> WantedPod:
@@ -84,16 +83,12 @@ def wanted_pod(body: JsonObject, version: int = 0) -> WantedPod:
 
 def node_name(body: JsonObject) -> str:
     """Return to which node a Pod is bound, "" for none, or if it cannot be told."""
-    spec = body.get("spec")
-    name = spec.get("nodeName") if isinstance(spec, dict) else None
-    return name if isinstance(name, str) else ""
+    return text(body, "spec", "nodeName")
 
 
-def is_from_file(body: JsonObject) -> bool:
-    """Tell whether a Pod is of this node alone: no store has it."""
-    metadata = body.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    return isinstance(annotations, dict) and annotations.get(SOURCE) == FROM_FILE
+def source_of(body: JsonObject) -> str:
+    """Return where a Pod of this node alone comes from, "" if a store has it."""
+    return text(body, "metadata", "annotations", SOURCE)
 
 
 def seconds(stamp: str) -> float:
@@ -122,7 +117,6 @@ def _read(pod: Members, body: JsonObject, version: int) -> WantedPod:
         host_ports=frozenset(_host_ports(spec)),
         config_maps=frozenset(_config_maps(spec)),
         is_over=pod.below("status").value("phase") in OVER,
-        is_static=is_from_file(body),
     )
 
 

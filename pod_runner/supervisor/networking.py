@@ -18,7 +18,7 @@ from pod_runner.cni.lists import list_files, load_network, read_list_file
 from pod_runner.cni.runner import PluginRunner
 from pod_runner.cni.runtime import Runtime
 from pod_runner.container.spec import ContainerError
-from pod_runner.manifests.quantity import number
+from pod_runner.manifests.quantity import whole
 from pod_runner.supervisor.order import JsonObject, NodePlaces, PodOrder
 
 IFNAME = "eth0"
@@ -130,7 +130,7 @@ def _bandwidth(annotations: JsonObject) -> JsonObject:
     for annotation, name in ((INGRESS, "ingress"), (EGRESS, "egress")):
         text = annotations.get(annotation)
         if isinstance(text, str):
-            told |= {f"{name}Rate": int(number(text)), f"{name}Burst": BURST_MAX}
+            told |= {f"{name}Rate": whole(text), f"{name}Burst": BURST_MAX}
     return told
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pod_runner.manifests.pod import Pod
 from pod_runner.supervisor.order import PodOrder
 
 
-def write_etc(order: PodOrder, addresses: Sequence[str]) -> list[str]:
+def write_etc(order: PodOrder, pod: Pod, addresses: Sequence[str]) -> list[str]:
     """Write the files into the pod's folder; return what had to be left out, as sentences.
 
     `addresses` are the pod's. Written in place: containers that run have these files mounted.
@@ -15,6 +16,6 @@ def write_etc(order: PodOrder, addresses: Sequence[str]) -> list[str]:
     raise NotImplementedError
 
 
-def hostname_of(order: PodOrder) -> str:
+def hostname_of(pod: Pod) -> str:
     """Return the pod's host name: spec.hostname, else its own name, cut to what Linux takes (63)."""
     raise NotImplementedError

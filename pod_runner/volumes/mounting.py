@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 from pod_runner.container.spec import Mount, Tmpfs
-from pod_runner.supervisor.order import PodOrder
+from pod_runner.manifests.container import Container
+from pod_runner.volumes.preparing import Volumes
 
 
-def mounts_of(
-    order: PodOrder, container: str, volumes: Mapping[str, Path], env: Mapping[str, str]
-) -> tuple[Mount | Tmpfs, ...]:
-    """Return what is mounted in a container of this name: /etc's files first, then its volumeMounts.
+def mounts_of(container: Container, volumes: Volumes) -> tuple[Mount | Tmpfs, ...]:
+    """Return what is mounted in a container: the files of /etc first, then its volumeMounts.
 
-    `volumes` is what `prepare_volumes` returned; `env` the container's variables, for subPathExpr.
+    `volumes` is what `prepare_volumes` returned.
 
     Raises:
         ContainerError: a subPath leads out of its volume.

@@ -40,10 +40,10 @@ def there(**fields: object) -> ActualPod:
     return replace(ActualPod(UID, is_supervised=True), **fields)  # type: ignore[arg-type]  # the same
 
 
-def decided(want: WantedPod | None, actual: ActualPod | None, *, is_complete: bool = True) -> Decision:
+def decided(want: WantedPod | None, actual: ActualPod | None, unsettled: tuple[str, ...] = ()) -> Decision:
     wishes = {UID: want} if want else {}
     found = {UID: actual} if actual else {}
-    return decide(wishes, found, NOW, room=ROOM, is_complete=is_complete, drain=DRAIN)
+    return decide(wishes, found, NOW, room=ROOM, unsettled=unsettled, drain=DRAIN)
 
 
 RUN, OVER = wanted(), wanted(is_over=True)
@@ -73,8 +73,8 @@ CASES: list[tuple[WantedPod | None, ActualPod | None, tuple[Action, ...], float 
     (END, there(is_supervised=False, deaths=FEWEST_DEATHS), (Remove(UID),), None),
     (None, there(), (Stop(UID, FORCED_GRACE),), None),
     (None, there(is_supervised=False, stopped=NOW), (Remove(UID),), None),
-    (None, there(is_static=True), (), None),
-    (None, there(is_static=True, is_supervised=False), (Supervise(UID),), None),
+    (None, there(is_by_hand=True), (), None),
+    (None, there(is_by_hand=True, is_supervised=False), (Supervise(UID),), None),
 ]
 
 
@@ -88,8 +88,8 @@ def test_each_case(
 
 
 def test_nothing_ends_before_all_objects_were_seen() -> None:
-    assert decided(None, there(), is_complete=False).actions == ()
-    assert decided(END, there(), is_complete=False).actions == (Stop(UID, 5.0),)
+    assert decided(None, there(), (UID,)).actions == ()
+    assert decided(END, there(), (UID,)).actions == (Stop(UID, 5.0),)
 
 
 def test_nothing_is_done_twice_at_once() -> None:

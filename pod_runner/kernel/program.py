@@ -1,0 +1,160 @@
+"""Program: a list of system calls, as bytes for the starter (starter.c), each with what it stands for.
+
+A process of a pod is planned whole before it exists. An argument is a number, bytes that lie in the program
+(the call gets their address), or the result of an earlier call (`Result`); nothing else can flow. What
+may fail and go on says which errnos, and how many calls to leave out then. Pure.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+
+from pod_runner.kernel.numbers import number
+
+OPERATION = struct.Struct("=4i4i8B6Q")  # struct operation of starter.c
+HEADER = struct.Struct("=3Q")
+REPORT = struct.Struct("=3i")  # kind, value, index
+REPORT_PID, REPORT_ERROR, REPORT_WAITING = 0, 1, 2
+CLONE, FAIL, SKIP = -1, -2, -3
+IMMEDIATE, ADDRESS, REGISTER = range(3)
+ANY = -1  # tolerate every errno
+REGISTERS = 4096  # starter.c has the same
+_WORD = 1 << 64
+_number = cache(number)
+
+
+class TooLong(Exception):
+    """A program has more calls than the starter takes."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an earlier call returned."""
+
+    register: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string as C has it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Pointers:
+    """An array of strings with a null pointer behind them: argv, envp."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """A structure in which the eight bytes at `at` are the address of other bytes (struct sock_fprog)."""
+
+    body: bytes
+    at: int
+    target: bytes
+
+
+Argument = int | bytes | Text | Pointers | Pointing | Result
+
+
+@dataclass
+class Program:
+    """The list while it is written. `stays`: its end is a pause process, not a failed execve."""
+
+    stays: bool = False
+    meanings: list[str] = field(default_factory=list)  # of each operation: the command it stands for
+    _operations: list[bytes] = field(default_factory=list)
+    _relocations: list[int] = field(default_factory=list)
+    _data: bytearray = field(default_factory=bytearray)
+    _known: dict[bytes, int] = field(default_factory=dict)
+    _registers: int = 0
+
+    def call(
+        self,
+        meaning: str,
+        name: str,
+        *arguments: Argument,
+        tolerate: tuple[int, ...] = (),
+        on_error: int = 0,
+        on_success: int = 0,
+    ) -> Result:
+        """Add a system call; return what it will return. `on_...`: how many calls to leave out then."""
+        if self._registers == REGISTERS:
+            raise TooLong(f"this takes more than {REGISTERS} system calls")
+        into, self._registers = Result(self._registers), self._registers + 1
+        self._add(meaning, _number(name), arguments, tolerate, (into.register, on_error, on_success))
+        return into
+
+    def branch(self, meaning: str, flags: int, clone3: bytes = b"") -> None:
+        """Add a fork whose parent reports the child and ends. `clone3`: struct clone_args, not flags."""
+        arguments: tuple[Argument, ...] = (clone3, len(clone3)) if clone3 else (flags, 0)
+        self._add(meaning, CLONE, arguments, (), (-1, 0, 0))
+
+    def fail(self, meaning: str, errno: int) -> None:
+        """Add a failure: what is reached when all before it that was tolerated did not help."""
+        self._add(meaning, FAIL, (errno,), (), (-1, 0, 0))
+
+    def compile(self) -> bytes:
+        """Return the program."""
+        head = HEADER.pack(len(self._operations), len(self._relocations), self.stays)
+        relocations = struct.pack(f"={len(self._relocations)}Q", *self._relocations)
+        return b"".join([head, *self._operations, relocations, self._data])
+
+    def _add(
+        self,
+        meaning: str,
+        call: int,
+        arguments: tuple[Argument, ...],
+        tolerate: tuple[int, ...],
+        places: tuple[int, int, int],
+    ) -> None:
+        kinds, values = [IMMEDIATE] * 8, [0] * 6
+        for at, argument in enumerate(arguments):
+            kinds[at], values[at] = self._place(argument)
+        tolerated = (*tolerate, 0, 0, 0, 0)[:4]
+        self._operations.append(OPERATION.pack(call, *places, *tolerated, *kinds, *values))
+        self.meanings.append(meaning)
+
+    def _place(self, argument: Argument) -> tuple[int, int]:
+        match argument:
+            case int():
+                return IMMEDIATE, argument % _WORD
+            case Result():
+                return REGISTER, argument.register
+            case Text():
+                return ADDRESS, self._put(argument.text.encode("utf-8", "surrogateescape") + b"\0")
+            case bytes():
+                return ADDRESS, self._put(argument)
+            case Pointers():
+                texts = [self._put(one.encode("utf-8", "surrogateescape") + b"\0") for one in argument.texts]
+                return ADDRESS, self._put_pointers(struct.pack(f"={len(texts) + 1}Q", *texts, 0), len(texts))
+            case Pointing():
+                target = self._put(argument.target)
+                body = bytearray(argument.body)
+                body[argument.at : argument.at + 8] = target.to_bytes(8, sys.byteorder)
+                at = self._put_new(bytes(body))
+                self._relocations.append(at + argument.at)
+                return ADDRESS, at
+
+    def _put(self, body: bytes) -> int:
+        """Return where the bytes are. Equal ones lie in one place: no call changes what it reads."""
+        if body not in self._known:
+            self._known[body] = self._put_new(body)
+        return self._known[body]
+
+    def _put_new(self, body: bytes) -> int:
+        self._data += bytes(-len(self._data) % 8)
+        at = len(self._data)
+        self._data += body
+        return at
+
+    def _put_pointers(self, body: bytes, count: int) -> int:
+        at = self._put_new(body)
+        self._relocations += range(at, at + 8 * count, 8)
+        return at
