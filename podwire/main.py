@@ -36,6 +36,7 @@ PANELS = {
         "proxy": "podwire.commands.proxy",
         "dns": "podwire.commands.dns",
         "service": "podwire.commands.service",
+        "pod": "podwire.commands.pod",
         "resolve": "podwire.commands.resolve",
         "pod": "podwire.commands.pod",
     },
@@ -70,6 +71,9 @@ COMMANDS = {name: module for panel in PANELS.values() for name, module in panel.
 PANEL_OF = {name: title for title, panel in PANELS.items() for name in panel}
 
 
+INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
+
+
 class Commands(TyperGroup):
     """The commands of the table, and the one place where their errors end."""
 
@@ -95,6 +99,8 @@ class Commands(TyperGroup):
                 raise
             print_failure(failure, chosen_output(ctx))
             raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
 
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pod_runner.manifests.updating import judge_update
-
 from pod_runner.cluster.bodies import JsonObject
 from pod_runner.cluster.kinds import NAMESPACE
 from pod_runner.cluster.objects import Object, Ref, ref_of_body
 from pod_runner.cluster.store import AlreadyExists, ClusterError, ClusterStore
-from podwire.cluster.merging import differs, merged, noted, wish_of
+from pod_runner.manifests.updates import judge_update
+from podwire.cluster.merging import differs, merged, noted
 
 
 class Word(StrEnum):
@@ -47,7 +46,7 @@ def apply(cluster: ClusterStore, manifest: JsonObject, *, is_dry: bool = False) 
     Raises:
         ClusterError: it cannot be: its namespace is missing, or a field cannot change.
     """
-    ref, wish = ref_of_body(manifest), wish_of(manifest)
+    ref, wish = ref_of_body(manifest), manifest
     live = cluster.get(ref.resource, ref.namespace, ref.name)
     if live is None:
         if is_dry:

@@ -4,54 +4,39 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-
-from pod_runner.manifests.reading import read, read_paths
 
 from cni_spec.errors import INVALID_CONFIG, CniError
-from pod_runner.cluster.bodies import JsonObject, text, with_member
-from pod_runner.cluster.kinds import BY_KIND
+from pod_runner.cluster.bodies import JsonObject, with_member
 from pod_runner.cluster.objects import DEFAULT_NAMESPACE
+from pod_runner.manifests.files import read_paths
+from pod_runner.manifests.reading import Placed
 
-STDIN = "-"
 
+def read_manifests(
+    names: Sequence[str], namespace: str, warn: Callable[[str], None], *, is_recursive: bool = False
+) -> list[JsonObject]:
+    """Return the objects of manifests, as they were given, each with its namespace.
 
-def read_manifests(names: Sequence[str], namespace: str, warn: Callable[[str], None]) -> list[JsonObject]:
-    """Return the objects of manifests, as they are written, each with its namespace; `warn` of what has no effect.
+    `warn` is told what has no effect.
 
     Raises:
         CniError: one cannot be read, or is refused; the details are one line for each problem.
     """
-    objects: list[JsonObject] = []
-    errors: list[str] = []
-    for name in names:
-        reading = read(sys.stdin.read(), "stdin") if name == STDIN else read_paths([Path(name)])
-        errors += [str(one) for one in reading.problems if one.is_error]
-        for problem in reading.problems:
-            if not problem.is_error:
-                warn(str(problem))
-        objects += [placed.written for placed in reading.objects]
-    if errors:
-        raise CniError(
-            INVALID_CONFIG, f"nothing is done: {_counted(errors)} in what -f names", "\n".join(errors)
-        )
-    if not objects:
+    reading = read_paths(names, sys.stdin.buffer, namespace=namespace, recursive=is_recursive)
+    for problem in reading.warnings:
+        warn(str(problem))
+    if reading.errors:
+        said = "there is an error" if len(reading.errors) == 1 else f"there are {len(reading.errors)} errors"
+        details = "\n".join(map(str, reading.errors))
+        raise CniError(INVALID_CONFIG, f"nothing is done: {said} in the manifests", details)
+    if not reading.objects:
         raise CniError(INVALID_CONFIG, f"{' '.join(names)}: there is no object in it")
-    return [_placed(one, namespace) for one in objects]
+    return [_placed(one, namespace) for one in reading.objects]
 
 
-def _placed(body: JsonObject, namespace: str) -> JsonObject:
-    """Return an object in its own namespace, or in the one the command names."""
-    if not BY_KIND[text(body, "kind")].is_namespaced:
-        return body
-    own = text(body, "metadata", "namespace")
-    if own and namespace not in (DEFAULT_NAMESPACE, own):
-        name = f"{text(body, 'kind')} {text(body, 'metadata', 'name')}"
-        raise CniError(
-            INVALID_CONFIG, f"{name}: its manifest says namespace {own}, --namespace says {namespace}"
-        )
-    return body if own else with_member(body, namespace, "metadata", "namespace")
-
-
-def _counted(errors: Sequence[str]) -> str:
-    return "an error" if len(errors) == 1 else f"{len(errors)} errors"
+def _placed(one: Placed, namespace: str) -> JsonObject:
+    """Return an object as it was given, with its namespace. Raises CniError if the command names another."""
+    if one.namespace and namespace not in (DEFAULT_NAMESPACE, one.namespace):
+        said = f"{one.place}: it is in the namespace {one.namespace}, --namespace says {namespace}"
+        raise CniError(INVALID_CONFIG, said)
+    return with_member(one.given, one.namespace, "metadata", "namespace") if one.namespace else one.given

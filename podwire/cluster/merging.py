@@ -1,7 +1,8 @@
 """A manifest, what was applied before, and what is there -> what is to be. Pure.
 
-As kubectl's three-way merge: what the manifest says holds; what it said before and says no more goes away; what
-others have set since (replicas by `scale`, a node by the scheduler, all of status) stays. Lists are taken whole.
+As kubectl's three-way merge: what the manifest says holds; what it said before and says no more goes away;
+what others have set since (replicas by `scale`, a node by the scheduler, all of status) stays. Lists are
+taken whole.
 Defaults that were filled in for the manifest of before are nobody's wish: they are filled in anew.
 """
 
@@ -10,21 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from pod_runner.manifests.defaults import with_defaults
-
 from pod_runner.cluster.bodies import JsonObject, table, text, with_member, without_member
+from pod_runner.manifests.defaults import with_defaults
 from podwire.cluster.printed import LAST_APPLIED
-
-NOT_WISHED = ("status",)  # of a manifest: `kubectl get -o yaml` prints it, and people apply that again
-GIVEN = ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields", "selfLink")
-
-
-def wish_of(manifest: JsonObject) -> JsonObject:
-    """Return what a manifest asks for: without what only a cluster says."""
-    body = {key: value for key, value in manifest.items() if key not in NOT_WISHED}
-    for key in GIVEN:
-        body = without_member(body, "metadata", key)
-    return without_member(body, "metadata", "annotations", LAST_APPLIED)
 
 
 def noted(wish: JsonObject) -> JsonObject:

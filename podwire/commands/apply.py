@@ -13,6 +13,7 @@ from podwire.commands.cluster_options import (
     FormOption,
     LabOption,
     NamespaceOption,
+    RecursiveOption,
     SourceOption,
     reached,
 )
@@ -30,6 +31,7 @@ app = typer.Typer()
 @app.command()
 def apply(
     filename: FilesOption = None,
+    recursive: RecursiveOption = False,
     namespace: NamespaceOption = "default",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would become of it.")] = False,
     output: FormOption = Form.TABLE,
@@ -43,7 +45,7 @@ def apply(
 
     if not filename:
         raise CniError(INVALID_CONFIG, "say what is to be applied: -f FILE, -f FOLDER or -f -")
-    manifests = in_order(read_manifests(filename, namespace, say))
+    manifests = in_order(read_manifests(filename, namespace, say, is_recursive=recursive))
     with reached(source, lab) as cluster:
         done = [_apply(cluster, one, is_dry=dry_run, form=output) for one in manifests]
         if output in (Form.JSON, Form.YAML):

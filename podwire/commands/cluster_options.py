@@ -43,6 +43,7 @@ FilesOption = Annotated[
     list[str] | None,
     typer.Option("--filename", "-f", help="Manifests: a file, a folder, or - for stdin. May be repeated."),
 ]
+RecursiveOption = Annotated[bool, typer.Option("--recursive", "-R", help="Also folders in folders.")]
 
 
 def _keep_form(context: typer.Context, value: Form) -> Form:

@@ -13,6 +13,7 @@ from podwire.commands.cluster_options import (
     FilesOption,
     LabOption,
     NamespaceOption,
+    RecursiveOption,
     SelectorOption,
     SourceOption,
     check_names,
@@ -43,6 +44,7 @@ NOW = 1  # seconds of grace that --now gives, as kubectl's
 def delete(
     what: Annotated[list[str] | None, typer.Argument(metavar="[KIND[/NAME] [NAME]...]")] = None,
     filename: FilesOption = None,
+    recursive: RecursiveOption = False,
     namespace: NamespaceOption = "default",
     all_namespaces: AllOption = False,
     selector: SelectorOption = "",
@@ -70,7 +72,9 @@ def delete(
     from podwire.cluster.watching import FOREVER
 
     wanted = (
-        _of_files(filename, namespace) if filename else [(namespace, one) for one in read_choices(what or ())]
+        _of_files(filename, namespace, is_recursive=recursive)
+        if filename
+        else [(namespace, one) for one in read_choices(what or ())]
     )
     which = read_filter(namespace, selector, is_everywhere=all_namespaces)
     choices = tuple(one for _, one in wanted)
@@ -98,13 +102,13 @@ def delete(
         say("no resources found")
 
 
-def _of_files(names: list[str], namespace: str) -> list[tuple[str, Choice]]:
+def _of_files(names: list[str], namespace: str, *, is_recursive: bool) -> list[tuple[str, Choice]]:
     """Return what manifests name, with its namespace."""
     from pod_runner.cluster.objects import ref_of_body
     from podwire.cluster.manifest_files import read_manifests
     from podwire.cluster.selecting import Choice
 
-    refs = [ref_of_body(one) for one in read_manifests(names, namespace, say)]
+    refs = [ref_of_body(one) for one in read_manifests(names, namespace, say, is_recursive=is_recursive)]
     return [(ref.namespace, Choice(ref.resource, ref.name)) for ref in refs]
 
 

@@ -55,6 +55,7 @@ def drain(
 
 def _is_static(pod: Object) -> bool:
     """Tell whether a pod is of a file of its node: deleting the object would not end it."""
-    from pod_runner.node.wanted import is_from_file
+    from pod_runner.cluster.bodies import member
+    from pod_runner.node.wanted import SOURCE
 
-    return is_from_file(pod.body)
+    return member(pod.body, "metadata", "annotations", SOURCE) is not None

@@ -36,10 +36,12 @@ def _cluster_errors() -> dict[type[Exception], int]:
     from pod_runner.cluster.objects import BadObject
     from pod_runner.cluster.selectors import BadSelector
     from pod_runner.cluster.store import AlreadyExists, ClusterError, NotFound, Outdated
+    from pod_runner.controllers.revisions import NoRevision
     from pod_runner.supervisor.client import ControlError
 
     return {
-        NotFound: NOT_AVAILABLE, AlreadyExists: NOT_AVAILABLE, ClusterError: NOT_AVAILABLE,
+        NotFound: NOT_AVAILABLE, AlreadyExists: NOT_AVAILABLE, NoRevision: NOT_AVAILABLE,
+        ClusterError: NOT_AVAILABLE,
         Outdated: TRY_AGAIN_LATER, ControlError: TRY_AGAIN_LATER,
         BadObject: INVALID_CONFIG, BadSelector: INVALID_CONFIG,
     }  # fmt: skip
