@@ -62,7 +62,9 @@ class BuildPrograms(Command):
 
     def _build(self, compiler: CCompiler, source: Path, target: Path, way: Way) -> bool:
         try:
-            objects = compiler.compile([str(source)], output_dir=self.build_temp, extra_postargs=[*way.compile])
+            objects = compiler.compile(
+                [str(source)], output_dir=self.build_temp, extra_postargs=[*way.compile]
+            )
             compiler.link_executable(objects, str(target), extra_postargs=[*way.link])
         except (CCompilerError, DistutilsExecError) as error:
             sys.stderr.write(f"podwire: {source}: {error}\n")

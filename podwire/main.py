@@ -38,7 +38,6 @@ PANELS = {
         "service": "podwire.commands.service",
         "pod": "podwire.commands.pod",
         "resolve": "podwire.commands.resolve",
-        "pod": "podwire.commands.pod",
     },
     "A cluster: what there is (the words are kubectl's)": {
         "get": "podwire.commands.get",

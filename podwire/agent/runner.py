@@ -15,8 +15,6 @@ from pathlib import Path
 from random import Random
 from threading import Event, Thread
 
-from pod_runner.controllers.controllers import Controllers
-
 from cluster_store.opening import StoreOptions, open_store
 from cluster_store.pauses import Pauses
 from cluster_store.store import Store, StoreRefused
@@ -24,6 +22,7 @@ from cni_spec.errors import INVALID_CONFIG, CniError
 from cni_spec.json_input import decode_object
 from cni_spec.versions import LATEST_VERSION
 from pod_runner.cni.lists import list_files
+from pod_runner.controllers.controllers import Controllers
 from pod_runner.controllers.settings import ControllerSettings
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.node.admission import Room

@@ -17,8 +17,8 @@ from podwire.doctor.limits import look_at_limits
 from podwire.doctor.network_services import look_at_link_files, look_at_network_manager, look_at_networkd
 from podwire.doctor.overlaps import look_at_overlaps
 from podwire.doctor.packet_sizes import look_at_sizes
-from podwire.doctor.rootless import look_at_rootless
 from podwire.doctor.pod_features import look_at_pods
+from podwire.doctor.rootless import look_at_rootless
 from podwire.doctor.software import PLUGIN_FOLDER, look_at_software
 from podwire.doctor.sysctls import look_at_sysctls
 from podwire.doctor.tunnel_ports import look_at_ports

@@ -197,9 +197,9 @@ class Chaos:
                 shown = ", ".join(f"{one.name} {text(one.body, 'status', 'phase')}" for one in mine)
                 return f"{app.name}: {wanted} wanted, there are: {shown or 'none'}"
         for node in self.nodes:
-            mine = {one.uid for one in pods if text(one.body, "spec", "nodeName") == node}
-            if (there := {one.name for one in self.folders(node)}) != mine:
-                return f"{node} has {sorted(there)}, and is to have {sorted(mine)}"
+            bound = {one.uid for one in pods if text(one.body, "spec", "nodeName") == node}
+            if (there := {one.name for one in self.folders(node)}) != bound:
+                return f"{node} has {sorted(there)}, and is to have {sorted(bound)}"
         return self._unanswered(pods)
 
     def _unanswered(self, pods: list[Object]) -> str:
