@@ -48,10 +48,15 @@ def up(
     services: Annotated[
         bool, typer.Option("--services/--no-services", help="Agents serve services and their names.")
     ] = True,
+    manifest: Annotated[
+        list[str] | None, typer.Option("--manifest", metavar="FILE|DIR", help="Applied when it is up.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make a lab, wait until every pod reaches every other, and show it; status 1 if one does not."""
     from cni_spec.config import validate
+    from podwire.cluster.manifest_files import read_manifests
+    from podwire.lab.applications import begin_with
     from podwire.lab.building import all_pods, build, found
     from podwire.lab.looking import versions_of
     from podwire.lab.reach import await_all
@@ -59,6 +64,7 @@ def up(
 
     asked = {"name": name, "registry": registry, "mode": mode, "topology": topology, "mtu": mtu}
     blueprint = validate(Blueprint, asked | {"dual_stack": dual_stack, "services": services})
+    manifests = read_manifests(manifest, "default", say) if manifest else []
     if not open_folder(blueprint.name).exists():
         step_into_new()
     folder = LabFolder(blueprint.name)
@@ -67,6 +73,8 @@ def up(
     with _timed("the lab is up"):
         build(blueprint, nodes, pods, say)
         await_all(lambda: all_pods(found(folder)), versions_of(blueprint), CONVERGENCE)
+        if manifests:
+            begin_with(blueprint, found(folder).lab, manifests, say)
     _show(folder, output)
 
 
