@@ -9,12 +9,12 @@ from pathlib import Path
 from cni_spec.errors import CniError
 from cni_spec.json_input import decode_object
 from cni_spec.network_list import NetworkList, PluginEntry, parse_network_list, parse_plugin, parse_single
+from cni_spec.positions import Spot, join_path, locate
 from pod_runner.cni.lists import list_files, read_file, read_list_file
 from podwire.lint.chain import check_capabilities, check_mtus, check_order
 from podwire.lint.findings import Document, Finding, Placed, Severity
 from podwire.lint.keys import check_list_keys, check_plugin
 from podwire.lint.pools import Pool, check_inside, check_overlaps, find_pools
-from podwire.lint.positions import Spot, join_path, locate
 
 START = Spot(1, 1)
 
