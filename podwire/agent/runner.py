@@ -152,18 +152,18 @@ class Runner:
 
     def _open(self) -> Store:
         """Open the store once more: each belongs to one thread."""
+        return open_store(self.url, self._options())
+
+    def _options(self) -> StoreOptions:
         given = self.settings
         paths = (given.ca_file, given.cert_file, given.key_file, given.password_file)
         ca, certificate, key, password = (Path(one) if one else None for one in paths)
-        options = StoreOptions(
-            ca=ca, certificate=certificate, key=key, user=given.user, password_file=password
-        )
-        return open_store(self.url, options)
+        return StoreOptions(ca=ca, certificate=certificate, key=key, user=given.user, password_file=password)
 
     def _controllers(self) -> Controllers:
         given = self.settings
         settings = ControllerSettings(given.node_name, heartbeat=given.heartbeat, eviction=given.eviction)
-        return Controllers(self.url, settings)
+        return Controllers(self.url, settings, self._options())
 
     def _make(self) -> PodNode:
         places = self.settings.places(own_address(), self._cluster_dns)
