@@ -11,6 +11,7 @@ SYNC_FD = 5  # a pipe: what is read from it comes when ids are mapped
 CGROUP_FD = 6  # the folder of a cgroup of version 2, to be born into
 PROCESS_FD = 7  # a pidfd: whose namespaces are entered
 USER_FD = 8  # a user namespace, for mounts with its ids
+LABEL_FD = SYNC_FD  # of a container, where nobody waits: the file for a label
 FIRST_UNKNOWN = 9
 LAYER_FD = 100  # and the following: layers of a root file system
 CLOSE_ALL = 0xFFFFFFFF
@@ -19,15 +20,19 @@ PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 def begin(program: Program, *, is_secret: bool) -> None:
-    """Keep nothing of the caller: its descriptors, its session, its keys.
+    """Keep nothing of the caller: its descriptors, its keys.
 
     `is_secret`: processes of the namespaces that it enters may not look into it.
     """
     program.call("close what was inherited", "close_range", FIRST_UNKNOWN, CLOSE_ALL, 0)
     if is_secret:
         program.call("be no one's to trace", "prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
-    program.call("setsid", "setsid", tolerate=(EPERM,))
     program.call(
         "keyctl new_session", "keyctl", KEYCTL_JOIN_SESSION_KEYRING, Text("podwire"),
         tolerate=(ENOSYS, EDQUOT, EPERM),
     )  # fmt: skip
+
+
+def lead_session(program: Program) -> None:
+    """Begin a session, in the pid namespace where the process will stay; a terminal belongs to one."""
+    program.call("setsid", "setsid", tolerate=(EPERM,))

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from pod_runner.container.sandbox import Sandbox
-from pod_runner.container.spec import ContainerSpec
+from linuxnet import netns
+from pod_runner.container import devices
+from pod_runner.container.container_program import Surroundings, container_program, exec_program
+from pod_runner.container.given import CGROUP_FD, PROCESS_FD, USER_FD
+from pod_runner.container.identity import Identity, identity
+from pod_runner.container.sandbox import Sandbox, open_until
+from pod_runner.container.spec import ContainerError, ContainerSpec, SandboxSpec
+from pod_runner.container.system_mounts import TTY_GROUP
+from pod_runner.kernel import processes
+from pod_runner.kernel.cgroups import Cgroups
+from pod_runner.kernel.program import Program
+from pod_runner.kernel.starting import StartFailure, start
+
+START_REASON = "StartError"  # containerd's, for a program that cannot be executed
+CONNECT_TIMEOUT = 5.0  # seconds; on a loopback a full backlog is the only reason to wait
+ALL_IDS = 1 << 16  # fewer are mapped: this is a user namespace, and not the machine's
 
 
 @dataclass(frozen=True)
@@ -18,6 +35,11 @@ class Stdio:
     stdout: int
     stderr: int
 
+    @property
+    def all(self) -> tuple[int, int, int]:
+        """Return them in order."""
+        return self.stdin, self.stdout, self.stderr
+
 
 def start_container(
     sandbox: Sandbox, spec: ContainerSpec, stdio: Stdio, notes: list[str] | None = None
@@ -27,9 +49,24 @@ def start_container(
     `notes` gets a sentence for each limit or label that this machine could not apply.
 
     Raises:
-        ContainerError: what was refused; reason CannotRun or StartError where it is the program.
+        ContainerError: what was refused; reason StartError where it is the program.
     """
-    raise NotImplementedError
+    said: list[str] = [] if notes is None else notes
+    cgroups = Cgroups.detect()
+    path = f"{sandbox.spec.cgroup}/{spec.cgroup}"
+    said += cgroups.make(path, spec.resources)
+    if not spec.security.privileged and (refused := cgroups.restrict_devices(path, devices.ALLOWED)):
+        said.append(refused)
+    around = _surroundings(sandbox.spec, cgroups, path)
+    who = _identity(spec, around, said)
+    if spec.oom_score_adj is not None and spec.oom_score_adj < _own_oom_score():
+        said.append(f"oom_score_adj={spec.oom_score_adj} may be refused: lowering it takes CAP_SYS_RESOURCE")
+    program = container_program(around, spec, who, stdio.all)
+    with ExitStack() as opened:
+        process = _open(opened, sandbox.pid, sandbox.started, f"the sandbox of pod {sandbox.spec.pod_id}")
+        return _start(
+            f"container {spec.name}", program, stdio, opened, process, cgroups.entry_folder(path), sandbox
+        )
 
 
 def start_exec(
@@ -47,9 +84,115 @@ def start_exec(
     Raises:
         ContainerError: the container has gone, or the program cannot be executed.
     """
-    raise NotImplementedError
+    cgroups = Cgroups.detect()
+    path = f"{sandbox.spec.cgroup}/{spec.cgroup}"
+    around = _surroundings(sandbox.spec, cgroups, path)
+    inside = replace(spec, argv=argv, env=env, oom_score_adj=None)
+    program = exec_program(around, inside, _identity(spec, around, []), stdio.all, terminal=terminal)
+    with ExitStack() as opened:
+        started = processes.start_time(container_pid) or -1
+        process = _open(opened, container_pid, started, f"container {spec.name}")
+        asked = f"exec in container {spec.name}"
+        return _start(asked, program, stdio, opened, process, cgroups.entry_folder(path), sandbox)
 
 
 def connect_inside(sandbox: Sandbox, port: int) -> socket.socket:
     """Connect to a TCP port of the pod, by 127.0.0.1, then ::1. Raises OSError as connect(2) does."""
-    raise NotImplementedError
+    descriptor = os.open(sandbox.netns, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if not processes.is_alive(sandbox.pid, sandbox.started):
+            raise ProcessLookupError(f"the sandbox of pod {sandbox.spec.pod_id} has gone")
+        with netns.inside(descriptor):
+            pair = [socket.socket(family) for family in (socket.AF_INET, socket.AF_INET6)]
+    finally:
+        os.close(descriptor)
+    first, second = pair
+    try:
+        return _connect(first, "127.0.0.1", port)
+    except ConnectionRefusedError as refused:
+        try:
+            return _connect(second, "::1", port)
+        except OSError:  # no IPv6, or nobody there either: the first answer says more
+            raise refused from None
+    finally:
+        for one in pair:
+            if one.fileno() >= 0 and not _is_connected(one):
+                one.close()
+
+
+def _connect(one: socket.socket, address: str, port: int) -> socket.socket:
+    one.settimeout(CONNECT_TIMEOUT)
+    one.connect((address, port))
+    one.settimeout(None)
+    return one
+
+
+def _is_connected(one: socket.socket) -> bool:
+    try:
+        one.getpeername()
+    except OSError:  # ENOTCONN
+        return False
+    return True
+
+
+def _start(
+    asked: str,
+    program: Program,
+    stdio: Stdio,
+    opened: ExitStack,
+    process: int,
+    folder: Path | None,
+    sandbox: Sandbox,
+) -> int:
+    given = {**dict(enumerate(stdio.all)), PROCESS_FD: process}
+    if folder is not None:
+        given[CGROUP_FD] = open_until(opened, str(folder))
+    if sandbox.spec.user_namespace is not None:
+        given[USER_FD] = open_until(opened, f"/proc/{sandbox.pid}/ns/user")
+    try:
+        return start(program, given)
+    except StartFailure as error:
+        reason = START_REASON if error.meaning.startswith("exec ") else "CreateContainerError"
+        raise ContainerError(f"{asked}: {error}", reason) from error
+
+
+def _identity(spec: ContainerSpec, around: Surroundings, notes: list[str]) -> Identity:
+    if not spec.argv or not spec.argv[0]:
+        raise ContainerError(f"container {spec.name} has no command", START_REASON)
+    return identity(spec.security, is_user=around.is_mapped, notes=notes)
+
+
+def _open(opened: ExitStack, pid: int, started: int, name: str) -> int:
+    descriptor = processes.open_process(pid, started)
+    if descriptor is None:
+        raise ContainerError(f"{name} has ended")
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def _surroundings(pod: SandboxSpec, cgroups: Cgroups, path: str) -> Surroundings:
+    is_user = pod.user_namespace is not None or _mapped("uid") < ALL_IDS
+    return Surroundings(
+        pod=pod,
+        entry_files=cgroups.entry_files(path),
+        has_cgroup=cgroups.entry_folder(path) is not None,
+        hierarchies={} if is_user else cgroups.hierarchies(),
+        is_user=is_user,
+        has_tty_group=_has_tty_group(pod),
+    )
+
+
+def _mapped(kind: str) -> int:
+    """Return how many ids our own user namespace has."""
+    rows = Path(f"/proc/self/{kind}_map").read_text().splitlines()
+    return sum(int(row.split()[2]) for row in rows)
+
+
+def _has_tty_group(pod: SandboxSpec) -> bool:
+    if pod.user_namespace is not None:
+        return any(row.inside <= TTY_GROUP < row.inside + row.count for row in pod.user_namespace.gids)
+    return _mapped("gid") > TTY_GROUP
+
+
+def _own_oom_score() -> int:
+    return int(Path("/proc/self/oom_score_adj").read_text())

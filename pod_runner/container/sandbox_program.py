@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from errno import EINVAL, ENOENT, EPERM, EROFS
 from pathlib import Path
 
-from pod_runner.container.given import CGROUP_FD, CLOSE_ALL, SYNC_FD, begin
+from pod_runner.container.given import CGROUP_FD, CLOSE_ALL, SYNC_FD, begin, lead_session
 from pod_runner.container.spec import ContainerError, Network, SandboxSpec
 from pod_runner.kernel import capabilities, mounting, namespaces
 from pod_runner.kernel.mounting import AT_FDCWD, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC
@@ -44,6 +44,7 @@ def sandbox_program(spec: SandboxSpec, entry_files: Iterable[Path], *, has_cgrou
     namespaces.make(program, kinds(spec))
     if spec.share_pid:
         namespaces.branch(program)
+    lead_session(program)
     name = spec.hostname.encode()
     program.call(f"hostname {spec.hostname}", "sethostname", name, len(name))
     program.call("mount --make-rprivate /", "mount", 0, Text("/"), 0, MS_REC | MS_PRIVATE, 0)

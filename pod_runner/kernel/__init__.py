@@ -1,4 +1,4 @@
-"""What Linux is asked for containers. A process of a pod is a program of system calls that something tiny makes.
+"""What Linux is asked for containers: a process of a pod is a program of system calls.
 
 numbers        system calls by name
 program        Program: system calls with what they stand for, as bytes     starter.c   what makes them

@@ -66,6 +66,20 @@ class Cgroups:
         """Return the folder of a cgroup of version 2, which a process is born into (clone3(2))."""
         return self.version.entry_folder(path) if isinstance(self.version, CgroupsV2) else None
 
+    def hierarchies(self) -> dict[str, str]:
+        """Return what a container may see as /sys/fs/cgroup: folder -> options; "" is version 2."""
+        if isinstance(self.version, CgroupsV1):
+            return self.version.hierarchies()
+        return {} if self.version is None else {"": ""}
+
+    def restrict_devices(self, path: str, allowed: tuple[str, ...]) -> str | None:
+        """Let a cgroup's processes use these devices alone; return None, or a sentence that says why not."""
+        if isinstance(self.version, CgroupsV1):
+            return self.version.allow_devices(path, allowed)
+        return (
+            None if self.version is None else "devices are not restricted: only version 1 of cgroups can here"
+        )
+
     def kill(self, path: str) -> None:
         """End all processes of a cgroup and of those below, and wait for that. Raises ContainerError."""
         if self.version is not None:

@@ -70,6 +70,13 @@ class CgroupsV1:
         """List the files to which a process writes 0 to enter: `tasks` takes a thread, and no global lock."""
         return tuple(folder / "tasks" for folder in self._places(path))
 
+    def hierarchies(self) -> dict[str, str]:
+        """Return the folders' names, and the controllers of each as options of mount(8)."""
+        together: dict[str, list[str]] = {}
+        for controller, folder in self.folders.items():
+            together.setdefault(folder.name, []).append(controller)
+        return {name: ",".join(controllers) for name, controllers in together.items()}
+
     def usage(self, path: str) -> Usage:
         """Read the statistics."""
         memory = read_number(self._file("memory", path, "memory.usage_in_bytes"))

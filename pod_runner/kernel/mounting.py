@@ -48,7 +48,7 @@ def open_in(
     """Open a path below a folder; by default links lead as if the folder were the root."""
     how = _HOW.pack(flags | os.O_CLOEXEC, 0, resolve)
     said = meaning or f"open {path}"
-    below = path if folder == AT_FDCWD else path.lstrip("/") or "."
+    below = (path if folder == AT_FDCWD else path.lstrip("/")) or "."
     return program.call(
         said, "openat2", folder, Text(below), how, len(how),
         tolerate=tolerate, on_error=on_error, on_success=on_success,

@@ -100,6 +100,10 @@ class Program:
         """Add a failure: what is reached when all before it that was tolerated did not help."""
         self._add(meaning, FAIL, (errno,), (), (-1, 0, 0))
 
+    def skip(self, calls: int) -> None:
+        """Leave out so many calls."""
+        self._add("go on", SKIP, (calls,), (), (-1, 0, 0))
+
     def compile(self) -> bytes:
         """Return the program."""
         head = HEADER.pack(len(self._operations), len(self._relocations), self.stays)

@@ -124,4 +124,6 @@ def _sealed_starter(pid: int) -> int | None:
         descriptor = os.memfd_create("podwire-starter", flags)
     os.write(descriptor, body)
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
-    return descriptor
+    kept = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE)  # none of the numbers that are given
+    os.close(descriptor)
+    return kept

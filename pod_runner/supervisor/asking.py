@@ -59,7 +59,7 @@ class Asker:
         return Task(self.loop, work, ended)
 
     def _port(self, port: PortOrName) -> int:
-        """Return a port by its number or name; -1, which no connection takes, for a name that is not there."""
+        """Return a port by its number or name; -1, which no connection takes, for an unknown name."""
         if isinstance(port, int) or port.isdigit():
             return int(port)
         return next((one.container_port for one in self.container.ports if one.name == port), -1)
@@ -79,7 +79,11 @@ class Pause:
 def request_head(action: HttpGetAction, address: tuple[str, int]) -> bytes:
     """Return a request; a header of the manifest's replaces ours of the same name, Host too."""
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    headers = {"host": ("Host", f"{host}:{address[1]}"), "user-agent": ("User-Agent", AGENT), "accept": ("Accept", "*/*")}
+    headers = {
+        "host": ("Host", f"{host}:{address[1]}"),
+        "user-agent": ("User-Agent", AGENT),
+        "accept": ("Accept", "*/*"),
+    }
     headers |= {one.name.lower(): (one.name, one.value) for one in action.http_headers}
     headers["connection"] = ("Connection", "close")
     path = action.path if action.path.startswith("/") else f"/{action.path}"

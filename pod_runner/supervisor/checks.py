@@ -1,7 +1,8 @@
 """Asking a container whether it is well, without waiting: a command, a connection, a request.
 
-Connections begin in the pod's network namespace and lead to the pod's own address, as kubelet's do, so a server
-that listens there, or everywhere, answers. `done` is called once, with True and what was heard, or False and why.
+Connections begin in the pod's network namespace and lead to the pod's own address, as kubelet's do, so a
+server that listens there, or everywhere, answers. `done` is called once, with True and what was heard, or
+False and why.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from linuxnet.errors import KernelError
-from linuxnet.netns import inside, open_netns
+from linuxnet.netns import inside, is_own_netns, open_netns
 from pod_runner.supervisor.loop import Loop
 
 Done = Callable[[bool, str], None]
@@ -126,12 +127,17 @@ def open_socket(netns: str, host: str) -> socket.socket:
     """Open a TCP socket in a network namespace, for an address written so; it does not block."""
     descriptor = open_netns(netns)
     try:
+        if is_own_netns(descriptor):  # hostNetwork: there is nothing to enter, and without root no right to
+            return _socket(host)
         with inside(descriptor):
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            opened = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            return _socket(host)
     finally:
         os.close(descriptor)
-    return opened
+
+
+def _socket(host: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
 
 def _said(address: tuple[str, int]) -> str:

@@ -1,7 +1,7 @@
 """A container's variables and command line, as kubelet makes them (kubelet: makeEnvironmentVariables). Pure.
 
-Later ones replace earlier ones: the image's, services', envFrom, env. `$(NAME)` stands for a variable that was set
-before; `$$(NAME)` is the text `$(NAME)`; of an unknown name nothing is replaced.
+Later ones replace earlier ones: the image's, services', envFrom, env. `$(NAME)` stands for a variable that
+was set before; `$$(NAME)` is the text `$(NAME)`; of an unknown name nothing is replaced.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pod_runner.manifests.model import KeyReference
 from pod_runner.supervisor.fields import Facts, field_of, resource_of
 
 CONFIG_ERROR = "CreateContainerConfigError"
-# $$ is a $, $(NAME) a variable; anything else after a $ is left alone (k8s.io/kubernetes third_party/forked/golang/expansion)
+# $$ is a $, $(NAME) a variable; anything else after a $ is left alone (Kubernetes: golang/expansion)
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 ConfigMaps = Mapping[str, Mapping[str, str]]
 
@@ -47,10 +47,7 @@ def command_line(container: Container, image: Image, env: Mapping[str, str]) -> 
     """
     command = tuple(expand(one, env) for one in container.command)
     args = tuple(expand(one, env) for one in container.args)
-    if command:
-        argv = command + args
-    else:
-        argv = image.entrypoint + (args or image.cmd)
+    argv = command + args if command else image.entrypoint + (args or image.cmd)
     if not argv:
         raise ContainerError(
             f"container {container.name}: image {image.reference!r} names no program, and the pod no command",

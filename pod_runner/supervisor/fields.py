@@ -1,4 +1,4 @@
-"""What a variable may take from the pod itself (fieldRef, resourceFieldRef; kubelet: podFieldSelectorRuntimeValue).
+"""What a variable may take from the pod itself (fieldRef, resourceFieldRef), as kubelet resolves it.
 
 Pure: what only the node knows comes in `Facts`.
 """
@@ -22,7 +22,7 @@ _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
 
 @dataclass(frozen=True)
 class Facts:
-    """A pod and what only its node knows. `cores` and `memory` (bytes) are the node's, for limits that are unset."""
+    """A pod and what only its node knows; `cores` and `memory` (bytes) stand for limits that are unset."""
 
     pod: Pod
     hostname: str

@@ -1,4 +1,4 @@
-"""Requests and limits -> Resources of cgroups, as kubelet reckons them (kubelet: kuberuntime, cm/helpers). Pure."""
+"""Requests and limits -> Resources of cgroups, as kubelet reckons them (cm/helpers_linux.go). Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pod_runner.container.spec import Resources
 from pod_runner.manifests.container import Container, ResourceRequirements
 
 LEAST_SHARES, MOST_SHARES = 2, 262_144  # of cgroup v1; what v2's weights 1 and 10,000 mean
-PIDS_LIMIT = 32_768  # a pod's; a fork bomb ends here. kubelet's podPidsLimit is unset, containerd's is the system's
+PIDS_LIMIT = (
+    32_768  # a pod's; a fork bomb ends here. kubelet's podPidsLimit is unset, containerd's is the system's
+)
 
 
 def container_resources(container: Container) -> Resources:
@@ -29,9 +31,16 @@ def pod_resources(containers: Sequence[Container], init_containers: Sequence[Con
     """
     lasting = [*containers, *(one for one in init_containers if one.is_sidecar)]
     passing = [one for one in init_containers if not one.is_sidecar]
-    cpu = max([sum(_cpu_request(one.resources) for one in lasting)] + [_cpu_request(one.resources) for one in passing])
-    quotas = _limit([one.resources.cpu_limit for one in lasting], [one.resources.cpu_limit for one in passing])
-    sizes = _limit([one.resources.memory_limit for one in lasting], [one.resources.memory_limit for one in passing])
+    cpu = max(
+        [sum(_cpu_request(one.resources) for one in lasting)]
+        + [_cpu_request(one.resources) for one in passing]
+    )
+    quotas = _limit(
+        [one.resources.cpu_limit for one in lasting], [one.resources.cpu_limit for one in passing]
+    )
+    sizes = _limit(
+        [one.resources.memory_limit for one in lasting], [one.resources.memory_limit for one in passing]
+    )
     return Resources(
         cpu_weight=weight(cpu),
         cpu_quota=quotas,
@@ -42,7 +51,7 @@ def pod_resources(containers: Sequence[Container], init_containers: Sequence[Con
 
 
 def weight(cores: float) -> int:
-    """Return cgroup v2's cpu.weight for a request (KEP 2254: shares of v1, 1024 a core, mapped to 1 to 10,000)."""
+    """Return cpu.weight for a request (KEP 2254: shares of v1, 1024 a core, mapped to 1 to 10,000)."""
     shares = min(max(int(cores * 1024), LEAST_SHARES), MOST_SHARES)
     return 1 + (shares - LEAST_SHARES) * 9999 // (MOST_SHARES - LEAST_SHARES)
 
@@ -51,9 +60,7 @@ def _cpu_request(asked: ResourceRequirements) -> float:
     return asked.cpu_request if "cpu" in asked.requests else (asked.cpu_limit or 0.0)
 
 
-def _limit(
-    lasting: Sequence[float | None], passing: Sequence[float | None]
-) -> float | None:
+def _limit(lasting: Sequence[float | None], passing: Sequence[float | None]) -> float | None:
     """Return the sum, or the largest of the passing ones if that is more; None if somebody has no limit."""
     known = [one for one in lasting if one is not None]
     largest = [one for one in passing if one is not None]

@@ -1,7 +1,7 @@
 """A conversation over a Unix socket: a JSON object a line, with descriptors beside it (SCM_RIGHTS, unix(7)).
 
-Both ends of the control socket and of the spawner's use it. A line that is too long, no JSON or no object is a
-`BadLine`: it ends the conversation, and nothing else.
+Both ends of the control socket and of the spawner's use it. A line that is too long, no JSON or no object
+is a `BadLine`: it ends the conversation, and nothing else.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Lines:
         return self.connection.fileno()
 
     def send(self, body: JsonObject, descriptors: Sequence[int] = ()) -> None:
-        """Send a line whole. Raises OSError if nobody listens any more, or (not blocking) is not quick enough."""
+        """Send a line whole. Raises OSError if nobody listens, or (not blocking) is not quick enough."""
         data = json.dumps(body).encode() + b"\n"
         sent = socket.send_fds(self.connection, [data], list(descriptors)) if descriptors else 0
         if sent < len(data):

@@ -1,9 +1,9 @@
 """A container's log, in the format of the CRI: `2026-01-01T00:00:00.000000000Z stdout F text`.
 
-`F` ends a line, `P` says that the next entry of the stream goes on with it (kubernetes/cri-api: logging format).
-What was read is written at once, so nothing is lost with a killed supervisor. A file that is full is renamed
-(`0.log.1` is the youngest old one). Where nothing can be written, lines are dropped and counted: a full disk is
-no reason for a container to stand still.
+`F` ends a line, `P` says that the next entry of the stream goes on with it (kubernetes/cri-api: logging
+format). What was read is written at once, so nothing is lost with a killed supervisor. A file that is full
+is renamed (`0.log.1` is the youngest old one). Where nothing can be written, lines are dropped and counted:
+a full disk is no reason for a container to stand still.
 """
 
 from __future__ import annotations

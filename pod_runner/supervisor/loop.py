@@ -1,8 +1,8 @@
 """One thread that waits for everything: descriptors, timers, the ends of processes.
 
-A supervisor forks, so it has one thread only. Whatever takes long is done by a forked process (`tasks`). Children
-are reaped when SIGCHLD says so, all of them: a supervisor adopts what containers leave behind (PR_SET_CHILD_SUBREAPER).
-A process that is no child (an adopted container) is waited for by its pidfd.
+A supervisor forks, so it has one thread only. Whatever takes long is done by a forked process (`tasks`).
+Children are reaped when SIGCHLD says so, all of them: a supervisor adopts what containers leave behind
+(PR_SET_CHILD_SUBREAPER). A process that is no child (an adopted container) is waited for by its pidfd.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Timer:
 
 
 class Loop:
-    """Calls what is due, until `stop`. `after_each` is called after each round: to write down what changed."""
+    """Calls what is due, until `stop`. `after_each` is called after each round."""
 
     def __init__(self) -> None:
         self.after_each: Callback = _nothing
@@ -45,7 +45,9 @@ class Loop:
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
         self._woken.setblocking(False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # the wake-up descriptor tells; a handler must be there
+        signal.signal(
+            signal.SIGCHLD, lambda *_: None
+        )  # the wake-up descriptor tells; a handler must be there
         signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         self.watch(self._woken.fileno(), self._reap)
 

@@ -1,7 +1,8 @@
-"""A pod's network: the plugins, called as libcni calls them. Runs in a process of its own (`tasks`): it waits.
+"""A pod's network: the plugins, called as libcni calls them. Runs in a task: it waits.
 
-The container id is the pod's uid, the interface `eth0`, the namespace `/proc/<pause>/ns/net`: nothing is mounted
-for it, so nothing is left behind. DEL is asked without a namespace when the sandbox has gone (CNI 1.1.0, DEL).
+The container id is the pod's uid, the interface `eth0`, the namespace `/proc/<pause>/ns/net`: nothing is
+mounted for it, so nothing is left behind. DEL is asked without a namespace when the sandbox has gone (CNI
+1.1.0, DEL).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Pod -> what is to be made of it: SandboxSpec and ContainerSpecs. Pure; what was looked up comes as values."""
+"""A Pod -> SandboxSpec and ContainerSpecs. Pure; what was looked up comes as values."""
 
 from __future__ import annotations
 

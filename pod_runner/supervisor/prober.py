@@ -1,7 +1,7 @@
 """The probes of one run of a container: asks when it is due, and tells what it has come to.
 
-As kubelet does: until the startup probe succeeded nothing else is asked; readiness begins with False, liveness with
-True; after a failure of startup or liveness the container is ended.
+As kubelet does: until the startup probe succeeded nothing else is asked; readiness begins with False,
+liveness with True; after a failure of startup or liveness the container is ended.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Series:
 
 
 class Prober:
-    """All probes of one run. `changed`: started or ready did; `failed`: it is to be ended, with a sentence."""
+    """All probes of one run. `changed`: started or ready did; `failed`: it is to be ended, and why."""
 
     def __init__(
         self,

@@ -89,7 +89,12 @@ def _selinux(options: SELinuxOptions | None) -> str:
     """Return a label; parts that are empty are those of containers everywhere (container-selinux)."""
     if options is None:
         return ""
-    parts = (options.user or "system_u", options.role or "system_r", options.type or "container_t", options.level or "s0")
+    parts = (
+        options.user or "system_u",
+        options.role or "system_r",
+        options.type or "container_t",
+        options.level or "s0",
+    )
     return ":".join(parts)
 
 

@@ -1,9 +1,9 @@
 """What the agent has forks supervisors, quickly and small.
 
-The agent (`Spawner`) keeps one child process, `python -m pod_runner.supervisor.spawner`. It has one thread, has
-imported all that a supervisor needs, and forks one for each folder it is told of: a fork takes a few
-milliseconds and shares its memory, where a new Python takes a hundred and shares nothing. A supervisor is no
-child of anybody's (a double fork, setsid(2)): it outlives the spawner and the agent.
+The agent (`Spawner`) keeps one child process, `python -m pod_runner.supervisor.spawner`. It has one thread,
+has imported all that a supervisor needs, and forks one for each folder it is told of: a fork takes a few
+milliseconds and shares its memory, where a new Python takes a hundred and shares nothing. A supervisor is
+no child of anybody's (a double fork, setsid(2)): it outlives the spawner and the agent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SpawnerError(Exception):
 
 
 class Spawner:
-    """The agent's end: starts the process, asks it, starts it again if it was killed. Safe between threads."""
+    """The agent's end: starts the process, asks it, starts it again if killed. Safe between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -79,9 +79,11 @@ class Spawner:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with its:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pod_runner.supervisor.spawner"], stdin=its.fileno(), stdout=subprocess.DEVNULL,
+                [sys.executable, "-m", "pod_runner.supervisor.spawner"],
+                stdin=its.fileno(),
+                stdout=subprocess.DEVNULL,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         ours.settimeout(ANSWER_IN)
         self._lines = Lines(ours)
         return self._lines

@@ -1,7 +1,7 @@
 """What a supervisor must know after it was killed: `state.json`, written after every step, whole or not at all.
 
-Processes are named by pid and start time, because pids are used again. What cannot be written (a full disk) is
-written at the next step; until then a new supervisor would know less, and kills what it does not know.
+Processes are named by pid and start time, because pids are used again. What cannot be written (a full disk)
+is written at the next step; until then a new supervisor would know less, and kills what it does not know.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pod_runner.supervisor.status import ContainerState, Running, Terminated, Wa
 
 @dataclass
 class ContainerRecord:
-    """One container. `delay`: seconds before the latest start, None before the second; `runs` counts starts."""
+    """One container. `delay`: seconds before the latest start, None for the first; `runs` counts starts."""
 
     pid: int = 0
     ticks: int = 0  # start time of the process (proc(5), field 22 of stat)
     runs: int = 0
-    restarts: int = 0
     delay: float | None = None
     state: ContainerState = field(default_factory=Waiting)
     last: Terminated | None = None
     started: bool = False
+    ready: bool = False
     is_done: bool = False
     is_stopping: bool = False
     oom_kills: int = 0
@@ -53,7 +53,7 @@ class PodRecord:
 
 
 def read_state(folder: Path) -> PodRecord:
-    """Return what an earlier supervisor wrote; an empty record where there is none, or none that can be read."""
+    """Return what an earlier supervisor wrote; an empty record where nothing can be read."""
     try:
         return _record(json.loads((folder / STATE).read_text()))
     except FileNotFoundError:  # the first supervisor
@@ -67,12 +67,12 @@ def is_ended(folder: Path) -> bool:
     return read_state(folder).is_ended
 
 
-def write_state(folder: Path, record: PodRecord) -> None:
-    """Write the record. Raises OSError; what was there before is there still."""
+def encode_state(record: PodRecord) -> str:
+    """Return the file's text."""
     body = asdict(record)
     for name, one in record.containers.items():
         body["containers"][name]["state"] = _tagged(one.state)
-    write_whole(folder / STATE, json.dumps(body))
+    return json.dumps(body)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,7 +1,7 @@
 """What a pod has become, in Kubernetes' words: ContainerStatus, PodStatus, phase and conditions. Pure.
 
-The supervisor writes `pod_status` to `status.json` and to whoever watches; the node's agent merges it into the
-object's status. Times are seconds since 1970 here, RFC 3339 there.
+The supervisor writes `pod_status` to `status.json` and to whoever watches; the node's agent merges it into
+the object's status. Times are seconds since 1970 here, RFC 3339 there.
 """
 
 from __future__ import annotations
@@ -71,8 +71,9 @@ class PodFacts:
     containers: tuple[ContainerStatus, ...]
     init_containers: tuple[ContainerStatus, ...] = ()
     restart_policy: str = "Always"
+    was_initialized: bool = False
     has_sandbox: bool = False
-    is_failed: str = ""  # a reason for which the whole pod has failed (DeadlineExceeded, ...)
+    failed: str = ""  # a reason for which the whole pod has failed
     is_stopping: bool = False
     addresses: tuple[str, ...] = ()
     host_address: str = ""
@@ -93,7 +94,7 @@ def pod_status(facts: PodFacts, now: float, before: Mapping[str, object] | None 
         "startTime": rfc3339(facts.started_at),
         "initContainerStatuses": [container_status(one) for one in facts.init_containers],
         "containerStatuses": [container_status(one) for one in facts.containers],
-        "reason": facts.is_failed,
+        "reason": facts.failed,
         "message": facts.message,
     }
     status = {key: value for key, value in status.items() if value not in ("", [])}
@@ -105,7 +106,7 @@ def pod_status(facts: PodFacts, now: float, before: Mapping[str, object] | None 
 
 def phase(facts: PodFacts) -> str:
     """Return the phase as kubelet's getPhase() decides it."""
-    if facts.is_failed:
+    if facts.failed:
         return FAILED
     if not is_initialized(facts):
         failed = any(
@@ -121,7 +122,9 @@ def phase(facts: PodFacts) -> str:
 
 def is_initialized(facts: PodFacts) -> bool:
     """Tell whether every init container has done its work: ended well, or started where it is a sidecar."""
-    return all(one.started if one.is_sidecar else _went_well(one) for one in facts.init_containers)
+    return facts.was_initialized or all(
+        one.started if one.is_sidecar else _went_well(one) for one in facts.init_containers
+    )
 
 
 def container_status(one: ContainerStatus) -> JsonObject:

@@ -1,9 +1,9 @@
 """A container's standard streams: what it writes goes to its log and to whoever is attached.
 
-Output goes through named pipes in the pod's folder. The container's ends are opened for reading and writing, so
-it does not notice that its supervisor was killed (no SIGPIPE, no end of file); it only waits once the pipe is
-full, until the next supervisor reads on. A terminal has no name by which another process could take it over:
-a container with a terminal gets SIGHUP when its supervisor is killed.
+Output goes through named pipes in the pod's folder. The container's ends are opened for reading and
+writing, so it does not notice that its supervisor was killed (no SIGPIPE, no end of file); it only waits
+once the pipe is full, until the next supervisor reads on. A terminal has no name by which another process
+could take it over: a container with a terminal gets SIGHUP when its supervisor is killed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import pty
 import struct
 import termios
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pod_runner.container.process import Stdio
+from pod_runner.manifests.container import Container
 from pod_runner.supervisor.logs import STDERR, STDOUT
 from pod_runner.supervisor.loop import Loop
 
@@ -27,23 +27,18 @@ LAST_WORDS = 1 << 20  # bytes read after the end, at most: what it left behind m
 Sink = Callable[[str, bytes], None]
 
 
-@dataclass(frozen=True)
-class StreamOptions:
-    """What a container's streams are: the members `stdin`, `stdinOnce` and `tty`; who owns them (ids outside)."""
-
-    stdin: bool = False
-    stdin_once: bool = False
-    tty: bool = False
-    uid: int = 0
-    gid: int = 0
-
-
 class Streams:
-    """The streams of one container, over all its runs; `sink` gets the name of a stream and what was read."""
+    """The streams of one run; `sink` gets the name of a stream and what was read.
 
-    def __init__(self, loop: Loop, folder: Path, options: StreamOptions, sink: Sink) -> None:
+    `owner`: uid and gid of the container's user, as the node calls them.
+    """
+
+    def __init__(
+        self, loop: Loop, folder: Path, options: Container, owner: tuple[int, int], sink: Sink
+    ) -> None:
         self.input = -1  # where to write what the container shall read; -1: nowhere
         self._loop, self._folder, self._options, self._sink = loop, folder, options, sink
+        self._owner = owner
         self._outputs: dict[int, str] = {}
 
     def open(self) -> Stdio:
@@ -94,7 +89,7 @@ class Streams:
 
     def _open_terminal(self) -> Stdio:
         master, slave = pty.openpty()
-        os.fchown(slave, self._options.uid, self._options.gid)
+        os.fchown(slave, *self._owner)
         os.set_blocking(master, False)
         self.input = fcntl.fcntl(master, fcntl.F_DUPFD_CLOEXEC, 0)
         self._listen(master, STDOUT)
@@ -122,7 +117,7 @@ class Streams:
         if not path.is_fifo():
             os.mkfifo(path, 0o600)
         descriptor = _open(path, os.O_RDWR)
-        os.fchown(descriptor, self._options.uid, self._options.gid)
+        os.fchown(descriptor, *self._owner)
         return descriptor
 
     def _fifo(self, name: str) -> Path:

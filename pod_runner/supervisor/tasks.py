@@ -20,7 +20,7 @@ Done = Callable[[T | ContainerError], None]
 
 
 class Task(Generic[T]):
-    """A function that runs in a process of its own; `done` is called with its result, unless it was cancelled."""
+    """A function that runs in a process of its own; `done` gets its result, unless it was cancelled."""
 
     def __init__(self, loop: Loop, work: Callable[[], T], done: Done[T]) -> None:
         self._loop = loop
@@ -58,7 +58,7 @@ class Task(Generic[T]):
     def _result(self) -> T | ContainerError:
         if not self._said:
             return ContainerError("the process that did it was killed")
-        return cast("T | ContainerError", pickle.loads(self._said))  # noqa: S301  # our own fork wrote it
+        return cast("T | ContainerError", pickle.loads(self._said))  # our own fork wrote it
 
 
 def _work(work: Callable[[], T], writer: int) -> None:

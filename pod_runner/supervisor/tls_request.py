@@ -1,4 +1,4 @@
-"""A request by TLS; whose certificate it is does not matter (kubelet asks as carelessly). Runs in a task: it waits."""
+"""A request by TLS; whose certificate it is does not matter, as to kubelet. Runs in a task: it waits."""
 
 from __future__ import annotations
 
