@@ -213,7 +213,11 @@ def _close_and_enter_folder(program: Program, folder: str, identity: Identity) -
 def _is_folder_below(spec: ContainerSpec, path: str) -> bool:
     """Look what a hidden path is, in the topmost layer that has it."""
     below = PurePosixPath(path.lstrip("/"))
-    return next((found.is_dir() for one in spec.root.lower if (found := one / below).exists()), False)
+    found = [one / below for one in spec.root.lower]
+    for part in spec.root.parts:
+        if below.is_relative_to(part.target):
+            found += [one / below.relative_to(part.target) for one in part.lower]
+    return next((one.is_dir() for one in found if one.exists()), False)
 
 
 @cache

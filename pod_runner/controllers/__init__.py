@@ -13,9 +13,12 @@ scheduling   all that together, and which of them is best
 node_life    nodes whose heartbeat has gone, and their pods    pulse  since when
 tidying      what nobody wants any more: orphans, namespaces that go, old events
 
+amounts      cores and bytes    conditions  of objects    templates  pods and sets from them
+decided      what a decision writes    set_task, rollout_task, place_task, node_task  from what is known
+
 The loop:
 
-loop         objects change, what that touches is decided again
+loop         objects change, what that touches is decided again    doing  one task of that
 known        all objects, by owner, by node, by namespace
 work         what is to be decided, once however often it was touched, now or later
 leading      one of several copies acts    writing  nothing is written that was decided on something else

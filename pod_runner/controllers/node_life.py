@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from pod_runner.cluster.bodies import JsonObject, rows, text, with_member
 from pod_runner.cluster.metadata import time_text
+from pod_runner.controllers.conditions import condition, with_condition
 from pod_runner.controllers.taints import NOT_READY, OURS, UNREACHABLE, leaves_at
-from pod_runner.controllers.views import NodeView, PodView, Taint, condition
+from pod_runner.controllers.views import NodeView, PodView, Taint
 
 LOST, BACK = "NodeStatusUnknown", "KubeletReady"  # reasons, in Kubernetes' words
 
@@ -45,18 +46,6 @@ def _ready(status: str, reason: str, message: str) -> JsonObject:
     return {"type": "Ready", "status": status, "reason": reason, "message": message}
 
 
-def with_condition(body: JsonObject, wanted: JsonObject, now: float) -> JsonObject:
-    """Return an object with a condition, dated now if it is other than before."""
-    before = condition(body, str(wanted["type"]))
-    is_so = before.get("status") == wanted["status"]
-    since = before.get("lastTransitionTime") if is_so else None
-    made = {**wanted, "lastTransitionTime": since or time_text(now)}
-    if {**before, **made} == before:
-        return body
-    others = [one for one in rows(body, "status", "conditions") if one.get("type") != wanted["type"]]
-    return with_member(body, [*others, made], "status", "conditions")
-
-
 def _tainted(node: NodeView, body: JsonObject, now: float) -> JsonObject:
     """Return the body with the taints that follow from its Ready condition."""
     status = text(condition(body, "Ready"), "status")
@@ -76,7 +65,9 @@ def evictions(
     node: NodeView, pods: Iterable[PodView], now: float, *, eviction: float, lost_since: float | None
 ) -> Evictions:
     """Decide on the pods of a node. `lost_since`: None of a node that is heard of."""
-    unready, end, forget = [], [], []
+    unready: list[PodView] = []
+    end: list[PodView] = []
+    forget: list[PodView] = []
     later: list[float] = []
     taints = _dated(node.taints, lost_since)
     for pod in pods:
@@ -102,7 +93,7 @@ def _leaves_at(
 
 
 def _dated(taints: Sequence[Taint], lost_since: float | None) -> list[Taint]:
-    """Return the taints with the time since when the node is lost, which is known better than whole seconds."""
+    """Return the taints; since when the node is lost is known better than in whole seconds."""
     if lost_since is None:
         return list(taints)
     others = [one for one in taints if one.key not in OURS]

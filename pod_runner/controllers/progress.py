@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from pod_runner.cluster.bodies import JsonObject, member, number, rows, text
 from pod_runner.cluster.metadata import seconds_of, time_text
+from pod_runner.controllers.conditions import condition
 from pod_runner.controllers.rolling import bounds
-from pod_runner.controllers.views import SetView, condition
+from pod_runner.controllers.views import SetView
 
 FOREVER = 2**31 - 1  # progressDeadlineSeconds without a deadline (apps/v1)
 DONE, LATE, PAUSED = "NewReplicaSetAvailable", "ProgressDeadlineExceeded", "DeploymentPaused"

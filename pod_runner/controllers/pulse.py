@@ -47,6 +47,15 @@ class Pulse:
         self.lost = {node: at for node, at in self.lost.items() if node in kept}
         self._doubted = {node: at for node, at in self._doubted.items() if node in kept}
 
+    @property
+    def shown(self) -> tuple[frozenset[str], frozenset[str], bool]:
+        """Return what decisions depend on: who is lost, who is heard of, whether anybody is."""
+        return frozenset(self.lost), frozenset(self._alive), self.is_blackout
+
+    def is_alive(self, node: str) -> bool:
+        """Tell whether a node is heard of."""
+        return node in self._alive
+
     def next_at(self) -> float | None:
         """Return when a doubt is over."""
         return min((at for node, at in self._doubted.items() if node not in self.lost), default=None)

@@ -55,6 +55,8 @@ def decide_replicas(
     own = [pod for pod in (*pods, *adopt) if pod not in release]
     active = [pod for pod in own if pod.is_active]
     surplus = len(active) - owner.replicas
+    if surplus < 0 and not owner.selector.matches(words(owner.template, "metadata", "labels")):
+        surplus = 0  # `manifests` refuses such a set; its pods would not be its own
     pause = _pause(own, now)
     create = min(-surplus, at_once) if surplus < 0 and pause <= 0 else 0
     extra = going_first(active, neighbours)[: min(surplus, at_once)] if surplus > 0 else ()

@@ -10,8 +10,8 @@ class ControllerSettings:
     """`identity`: who acts, for a person: a node's name.
 
     `heartbeat`: the time of the nodes' leases, so the longest time for which a node that was never heard of
-    may be alive. `eviction`: how long pods stay on a node that is lost. `leader`: so long after the leader has
-    died another one acts; whole seconds, as leases are.
+    may be alive. `eviction`: how long pods stay on a node that is lost. `leader`: so long after the leader
+    has died another one acts; whole seconds, as leases are.
     """
 
     identity: str = "localhost"

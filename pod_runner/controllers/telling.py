@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from pod_runner.cluster.bodies import number, text
 from pod_runner.cluster.objects import Object
+from pod_runner.controllers.conditions import condition
 from pod_runner.controllers.progress import LATE
-from pod_runner.controllers.views import condition
 
 
 class Told(NamedTuple):

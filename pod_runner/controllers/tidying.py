@@ -6,7 +6,7 @@ somebody else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cluster_store.store import Change, Delete
@@ -43,20 +43,23 @@ def orphan_removal(found: Object, objects: Mapping[Ref, Object], now: float) -> 
     return Removal(tuple(changes), based_on)
 
 
-def namespace_removals(namespace: Object, within: Iterable[Object], now: float) -> list[Removal]:
+def namespace_removals(
+    namespace: Object, within: Sequence[Object], free: Iterable[Object], now: float
+) -> list[Removal]:
     """Return what empties a namespace that is being deleted, and at last removes it.
 
-    Events go with the namespace: more of them come as long as anything is in it.
+    `free`: of what is `within`, what is not being written just now. Events go last: more of them come as long
+    as anything is there.
     """
-    found = list(within)
-    others = [one for one in found if one.ref.kind != EVENT.kind]
-    removals = [_removal(one, now) for one in others]
-    if others:
-        return [one for one in removals if one.changes]
-    events = [_removal(one, now) for one in found]
+    others = [one for one in within if one.ref.kind != EVENT.kind]
+    found = (removal(one, now) for one in free if bool(others) == (one.ref.kind != EVENT.kind))
+    removals = [one for one in found if one.changes]
+    if within:
+        return removals
     key = namespace.ref.key
-    return events or [Removal((Delete(key),), {key: namespace.version})]
+    return [Removal((Delete(key),), {key: namespace.version})]
 
 
-def _removal(found: Object, now: float) -> Removal:
+def removal(found: Object, now: float) -> Removal:
+    """Return what deletes an object."""
     return Removal(tuple(deleting.deletion(found, now)), {found.ref.key: found.version})

@@ -15,15 +15,11 @@ from pod_runner.cluster.metadata import controller_of, seconds_of
 from pod_runner.cluster.objects import Object, Ref
 from pod_runner.cluster.selectors import Selector, selector_of
 from pod_runner.controllers.amounts import Amounts, cores, size
+from pod_runner.controllers.conditions import condition
 
 OVER = ("Succeeded", "Failed")
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
-
-
-def condition(body: JsonObject, type: str) -> JsonObject:
-    """Return one of an object's conditions, {} if it has none of that type."""
-    return next((one for one in rows(body, "status", "conditions") if one.get("type") == type), {})
 
 
 def created(found: Object) -> float:

@@ -1,7 +1,7 @@
 """OCI's and Docker's documents -> values. Pure.
 
-Image specification 1.1 (index, manifest, configuration) and Docker's of the same shape (schema 2); of an archive of
-`docker save` the list in manifest.json. What is larger than any honest one, or of another shape, is an ImageError.
+Image specification 1.1 (index, manifest, configuration) and Docker's of the same shape (schema 2); of an
+archive of `docker save` the list in manifest.json. What is too large, or of another shape, is an ImageError.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ class Image:
 
     `digest` is what a status shows as imageID: of the manifest, or of the configuration where an archive has
     none; "" for a plain folder and the node's own files. `user` as the image says it: "www-data", "33:33".
-    `parts` are folders of the node that are seen in the root at the same place.
+    `parts` are folders of the node that are seen in the root at the same place. `store`: whose layers these
+    are.
     """
 
     reference: str
@@ -30,6 +31,7 @@ class Image:
     user: str = ""
     stop_signal: int = 15
     parts: tuple[Path, ...] = ()
+    store: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The folder of a layer while it is filled: every path is walked by descriptors, and none leads out of it.
 
-A name's folders are opened as if the layer were `/` (openat2(2)), so that neither `..` nor a link that came with
-the layer leads anywhere else; its last part is never followed. What overlayfs needs to hide what lies below:
-a whiteout is a character device 0:0, a folder that hides everything has an attribute (overlayfs.rst).
+A name's folders are opened as if the layer were `/` (openat2(2)), so that neither `..` nor a link that came
+with the layer leads anywhere else; its last part is never followed. What overlayfs needs to hide what lies
+below: a whiteout is a character device 0:0, a folder that hides everything has an attribute (overlayfs.rst).
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ class Look:
     gid: int
     time: float
     attributes: tuple[tuple[str, bytes], ...] = ()
+
+
+UNNAMED = Look(0o755, 0, 0, 0.0)  # of a folder that the tar takes for granted
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class LayerTree:
         except PermissionError:  # in a user namespace: a device of the node is nothing an image may bring
             return False
         _own(lambda: os.chown(place.name, look.uid, look.gid, dir_fd=place.folder, follow_symlinks=False))
-        os.chmod(place.name, look.mode, dir_fd=place.folder)  # noqa: PTH101  pathlib knows no descriptors
+        os.chmod(place.name, look.mode, dir_fd=place.folder)
         return True
 
     def hide(self, path: str) -> None:
@@ -143,7 +146,7 @@ class LayerTree:
     def hide_content(self, path: str) -> None:
         """Hide what lower layers have in this folder: it is opaque."""
         if path:
-            self.make_folder(path, self._folders.get(path, Look(0o755, 0, 0, 0.0)))
+            self.make_folder(path, self._folders.get(path, UNNAMED))
             self._hide(self._place(path))
         else:
             self._mark_opaque(self._root)
@@ -229,27 +232,33 @@ class LayerTree:
         above = ""
         for name in path.split("/"):
             folder = open_in_root(self._root, above, FOLDER & ~os.O_NOFOLLOW)
+            above = f"{above}/{name}" if above else name
             try:
-                with suppress(FileExistsError):
-                    os.mkdir(name, 0o755, dir_fd=folder)
+                os.mkdir(name, 0o700, dir_fd=folder)
+                self._folders.setdefault(above, UNNAMED)
+            except FileExistsError:  # a link that leads nowhere yet, or a folder
+                continue
             finally:
                 os.close(folder)
-            above = f"{above}/{name}" if above else name
         return open_in_root(self._root, path, FOLDER & ~os.O_NOFOLLOW)
 
     def _depth(self, folder: int) -> int:
         try:
-            there = os.readlink(f"/proc/self/fd/{folder}")
+            there = _path_of(folder)
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
             return DEPTH_MAX + 1
-        return there.count("/") - os.readlink(f"/proc/self/fd/{self._root}").count("/")
+        return there.count("/") - _path_of(self._root).count("/")
 
     def _forget(self) -> None:
         if self._known is not None:
             os.close(self._known[1])
             self._known = None
+
+
+def _path_of(descriptor: int) -> str:
+    return str(Path(f"/proc/self/fd/{descriptor}").readlink())
 
 
 def _is_whiteout(there: os.stat_result) -> bool:

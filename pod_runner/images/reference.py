@@ -1,8 +1,8 @@
 """What a person writes for an image -> where it comes from, and the name it is kept under. Pure.
 
 Names of registries are made complete as Docker does it ("nginx" is docker.io/library/nginx:latest); the other
-forms are those of containers-transports(5): oci:PATH[:TAG], oci-archive:PATH[:TAG], docker-archive:PATH[:NAME],
-dir:PATH (here a plain folder that is the root), docker://NAME.
+forms are those of containers-transports(5): oci:PATH[:TAG], oci-archive:PATH[:TAG],
+docker-archive:PATH[:NAME], dir:PATH (here a plain folder that is the root), docker://NAME.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ FILES = (Kind.LAYOUT, Kind.OCI_ARCHIVE, Kind.DOCKER_ARCHIVE)
 class Reference:
     """Where an image comes from. `name` is what it is kept under.
 
-    Of files: `path`, and `tag`, which of its images ("": the only one). Of registries: `registry`, `path` of the
-    repository, and `tag` or a digest.
+    Of files: `path`, and `tag`, which of its images ("": the only one). Of registries: `registry`, `path` of
+    the repository, and `tag` or a digest.
     """
 
     kind: Kind

@@ -8,8 +8,6 @@ import shutil
 import subprocess
 import threading
 import zlib
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Protocol, cast
 
 from pod_runner.images.errors import ImageError
@@ -127,11 +125,9 @@ class _Gunzipped:
 
 
 def _unzstd(source: Reader, what: str) -> Reader:
-    if find_spec("compression") is not None:  # Python 3.14
-        return cast("Reader", import_module("compression.zstd").ZstdFile(source))
     if program := shutil.which("zstd"):
         return _Unzstd(source, program, what)
-    raise ImageError(f"{what}: compressed by zstd, which this Python cannot read: install the program zstd")
+    raise ImageError(f"{what}: compressed by zstd, and there is no program zstd here to read it")
 
 
 class _Unzstd:

@@ -1,7 +1,7 @@
 """A layer's tar -> a folder that overlayfs takes (OCI image specification 1.1, layer.md).
 
-Nothing that the tar says is believed: names are cleaned, links are not followed out (layer_tree), attributes that
-overlayfs or security modules would act on are left out, sizes are counted while they are written.
+Nothing that the tar says is believed: names are cleaned, links are not followed out (layer_tree), attributes
+that overlayfs or security modules would act on are left out, sizes are counted while they are written.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def unpack(stream: Reader, folder: Path, limits: Limits = LIMITS) -> Unpacked:
     try:
         with tarfile.open(fileobj=cast("IO[bytes]", Forward(stream)), mode="r:") as archive:
             while (member := archive.next()) is not None:
-                archive.members.clear()  # tarfile keeps them all, we need none
+                archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps them all; typeshed knows nothing of it
                 _unpack_member(archive, member, tree, done, limits)
         tree.dress()
     except tarfile.ReadError as error:
@@ -102,7 +102,7 @@ def _unpack_member(
 
 
 def clean(name: str) -> str:
-    """Return a name without a leading /, "." and doubled slashes. Raises ImageError if it has "..", or a NUL."""
+    """Return a name without a leading /, "." and doubled slashes. Raises ImageError: it has ".."."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in name:
         raise ImageError(f"{name[:80]!r} leads out of the layer")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import select
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster_store.file_changes import IN_CREATE, WATCHED, FileChanges
 from pod_runner.cluster.bodies import JsonObject, number, rows, table, text, words
 from pod_runner.cluster.metadata import time_text
 from pod_runner.node.orders import folders, read_folder, read_status, write_order
 from pod_runner.node.statuses import is_over, is_ready
+from pod_runner.node.supervisors import connect
 from pod_runner.node.wanted import BY_HAND, SOURCE, source_of
 from pod_runner.supervisor import client, lock
 from pod_runner.supervisor.order import SOCKET, NodePlaces, PodOrder
 from pod_runner.supervisor.spawner import Spawner
+
+LISTENS_WITHIN = 20.0  # seconds for a new supervisor, on a machine that is very busy
+LOOK_EVERY = 0.02  # seconds: a socket's file is there before somebody listens, and nothing tells of that
 
 
 class NoSuchPod(Exception):
@@ -112,6 +118,7 @@ def wait_settled(folder: Path, patience: float, tell: Callable[[JsonObject], Non
         ControlError: its supervisor has gone.
     """
     deadline, status = time.monotonic() + patience, read_status(folder)
+    _await_listener(folder, min(deadline, time.monotonic() + LISTENS_WITHIN))
     for status in client.watch(folder / SOCKET):
         tell(status)
         if is_ready(status) or is_over(status):
@@ -119,3 +126,19 @@ def wait_settled(folder: Path, patience: float, tell: Callable[[JsonObject], Non
         if time.monotonic() > deadline:
             raise TimeoutError(f"the pod is {text(status, 'phase')} after {patience:g} s")
     return status
+
+
+def _await_listener(folder: Path, deadline: float) -> None:
+    """Wait until a supervisor listens, or it is too late: whoever asks it then is told why it does not."""
+    changes = FileChanges(folder, WATCHED | IN_CREATE)
+    try:
+        while time.monotonic() < deadline:
+            try:
+                connect(folder).close()
+            except OSError:
+                select.select([changes.fd], [], [], LOOK_EVERY)
+                changes.take()
+            else:
+                return
+    finally:
+        changes.close()

@@ -43,7 +43,7 @@ TROUBLE = "PodTrouble"
 RETRY = 1.0  # seconds before what could not be done about a pod is tried again
 EVERY = 60.0  # seconds at most between two looks
 NEVER = float("inf")  # what is at work tells when it is done
-REFUSED_FOR = 10.0  # seconds until a report that has come to nothing is made again
+REPORTED_WITHIN = 10.0  # seconds until a report that has come to nothing is made again
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ class PodNode:
         open_store: Callable[[], Store],
         facts: Callable[[], NodeFacts],
         services: Services = lambda namespace: {},
+        spawner: Spawner | None = None,
     ) -> None:
         """`open_store` is called by each thread that asks a store; `facts` before each heartbeat."""
         self.settings, self.places = settings, places
@@ -100,10 +101,11 @@ class PodNode:
         self._inbox: SimpleQueue[Message] = SimpleQueue()
         self._begun = time.time() - time.monotonic()  # a clock that no jump moves
         self._busy: dict[str, float] = {}  # uid -> until when at most; a time that comes is a second try
+        self._reported: dict[str, float] = {}  # the same, of what the store is to say next
         self._again = self._collect_at = 0.0
         self._room = facts().room
         put = self._inbox.put
-        self.spawner = Spawner()
+        self.spawner = spawner or Spawner()
         self.supervisors = Supervisors(lambda uid, status: put(Told(uid, status)))
         self.workers = Workers(places, self.spawner, put, most=settings.starts)
         self.reports = Reports(open_store, self.conditions)
@@ -166,24 +168,25 @@ class PodNode:
                     return False
                 self._take(message)
             now = self.now()
-            retried = [uid for uid, until in self._busy.items() if until <= now]
-            for uid in retried:
-                del self._busy[uid]
+            for waiting in (self._busy, self._reported):
+                for uid in [uid for uid, until in waiting.items() if until <= now]:
+                    del waiting[uid]
             self._look_for_garbage(now)
-            decision = decide(
-                self.known.wanted, self.known.actual, now,
-                room=self._room, busy=self._busy, unsettled=self.known.unsettled, drain=self.settings.drain,
-            )  # fmt: skip
-            for action in decision.actions:
-                self._do(action, now)
-            times = [
-                self._collect_at,
-                *self._busy.values(),
-                *([decision.again] if decision.again is not None else []),
-            ]
-            self._again = min(times, default=now + EVERY)
+            self._decide(now)
             self.lock.notify_all()
         return True
+
+    def _decide(self, now: float) -> None:
+        """Do what is to be done, and find out when to look again."""
+        decision = decide(
+            self.known.wanted, self.known.actual, now, room=self._room, busy={*self._busy, *self._reported},
+            unsettled=self.known.unsettled, drain=self.settings.drain,
+        )  # fmt: skip
+        for action in decision.actions:
+            self._do(action, now)
+        again = [decision.again] if decision.again is not None else []
+        times = [self._collect_at, *self._busy.values(), *self._reported.values(), *again]
+        self._again = min(times, default=now + EVERY)
 
     def _next(self) -> list[Message]:
         """Wait for a message, or until it is time to decide again."""
@@ -202,7 +205,7 @@ class PodNode:
             case Followed(seen):
                 self.known.is_synced = True
                 for changed in self.known.take(seen, self.now()):
-                    self._waited_for(changed.uid)
+                    self._reported.pop(changed.uid, None)
                     self._tell_status(changed)
                 self._refresh()
             case Statics(pods):
@@ -227,7 +230,8 @@ class PodNode:
             local.status = status
             if not local.is_supervised:
                 local.supervised(self.now())
-        self._waited_for(uid)
+        if self._busy.get(uid, NEVER) != NEVER:  # somebody was asked whether there is one
+            del self._busy[uid]
         pod = self.known.wanted.get(uid)
         if pod is not None and self.known.is_stored(uid):
             self._tell_status(pod)
@@ -280,11 +284,11 @@ class PodNode:
                 self._busy[uid] = NEVER
                 self.workers.remove(uid)
             case Refuse(pod, why):
-                self._busy[pod.uid] = now + REFUSED_FOR
+                self._reported[pod.uid] = now + REPORTED_WITHIN
                 self.reports.put(pod.uid, telling.tell_refusal(pod, why))
                 self._happened(pod, why.reason, why.message, statuses.WARNING)
             case Finish(pod):
-                self._busy[pod.uid] = now + REFUSED_FOR
+                self._reported[pod.uid] = now + REPORTED_WITHIN
                 self.reports.put(pod.uid, telling.finish(pod))
             case other:
                 assert_never(other)
@@ -300,11 +304,6 @@ class PodNode:
         """Return the uids of all that is wanted, is here or is being made; from any thread."""
         with self.lock:
             return {*self.known.wanted, *self.known.local, *self._busy}
-
-    def _waited_for(self, uid: str) -> None:
-        """Take note of what was waited for, but not for ever: something is at work then."""
-        if self._busy.get(uid, NEVER) != NEVER:
-            del self._busy[uid]
 
     def _tell_status(self, pod: WantedPod) -> None:
         if pod.uid in self.known.local and (status := self.known.unwritten(pod)) is not None:

@@ -28,7 +28,7 @@ from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.node.orders import read_folder
 from pod_runner.supervisor import lock, networking
 from pod_runner.supervisor.order import LOCK, NodePlaces
-from pod_runner.supervisor.state import read_state
+from pod_runner.supervisor.state import is_ended, read_state
 
 ENDS_WITHIN = 5.0  # seconds for a process that was killed to be gone
 POD_CGROUP = "pod"  # + uid, below the cgroup parent
@@ -88,7 +88,7 @@ def holder(folder: Path) -> int:
 
 
 def _end_supervisor(folder: Path) -> None:
-    """Kill whoever supervises a pod, and wait until it has gone."""
+    """Kill whoever supervises a pod, and wait until it has gone; one that is about to leave may do so."""
     if not lock.is_held(folder) or (pid := holder(folder)) == 0:
         return
     try:
@@ -96,6 +96,8 @@ def _end_supervisor(folder: Path) -> None:
     except ProcessLookupError:  # it has just gone
         return
     try:
+        if is_ended(folder) and select.select([descriptor], [], [], ENDS_WITHIN)[0]:
+            return
         if lock.is_held(folder):  # it is still the one that was found
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         select.select([descriptor], [], [], ENDS_WITHIN)

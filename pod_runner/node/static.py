@@ -63,9 +63,8 @@ def _bodies(path: Path) -> list[JsonObject]:
     if path.stat().st_size > LONGEST:
         raise ValueError(f"{path.name}: more than {LONGEST} bytes")
     reading = read(path.read_text(), str(path))
-    errors = [str(one) for one in reading.problems if one.severity == "error"]
-    if errors:
-        raise ValueError("; ".join(errors))
+    if reading.errors:
+        raise ValueError("; ".join(map(str, reading.errors)))
     if strangers := [one.place for one in reading.objects if one.kind != "Pod"]:
         raise ValueError(f"{', '.join(strangers)}: only pods can be static")
     return [one.body for one in reading.objects]

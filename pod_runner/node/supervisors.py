@@ -196,8 +196,14 @@ def _read(lines: Lines) -> list[JsonObject]:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether there is a process of that number; 0 is none."""
-    return pid > 0 and Path(f"/proc/{pid}").exists()
+    """Tell whether there is a process of that number; 0 is none, and one that nobody reaps has ended."""
+    if pid <= 0:
+        return False
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:  # ENOENT, ESRCH: it has ended
+        return False
+    return stat.rpartition(") ")[2][:1] not in ("Z", "X")  # proc(5), the third field
 
 
 def connect(folder: Path) -> socket.socket:

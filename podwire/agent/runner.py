@@ -15,8 +15,6 @@ from pathlib import Path
 from random import Random
 from threading import Event, Thread
 
-from pod_runner.controllers.controllers import Controllers
-
 from cluster_store.opening import StoreOptions, open_store
 from cluster_store.pauses import Pauses
 from cluster_store.store import Store, StoreRefused
@@ -24,6 +22,8 @@ from cni_spec.errors import INVALID_CONFIG, CniError
 from cni_spec.json_input import decode_object
 from cni_spec.versions import LATEST_VERSION
 from pod_runner.cni.lists import list_files
+from pod_runner.controllers.controllers import Controllers
+from pod_runner.controllers.settings import ControllerSettings
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.node.admission import Room
 from pod_runner.node.known import Services
@@ -68,7 +68,7 @@ class Runner:
         self._room = look_at_room(Path("/proc/meminfo").read_text(), settings.max_pods)
         try:
             self._open().close()
-            self.controllers = Controllers(self._open, settings) if settings.controllers else None
+            self.controllers = self._controllers() if settings.controllers else None
         except StoreRefused as error:
             raise CniError(INVALID_CONFIG, f"[runner] store: {error}") from error
         self.node = self._make()
@@ -152,13 +152,18 @@ class Runner:
 
     def _open(self) -> Store:
         """Open the store once more: each belongs to one thread."""
+        return open_store(self.url, self._options())
+
+    def _options(self) -> StoreOptions:
         given = self.settings
         paths = (given.ca_file, given.cert_file, given.key_file, given.password_file)
         ca, certificate, key, password = (Path(one) if one else None for one in paths)
-        options = StoreOptions(
-            ca=ca, certificate=certificate, key=key, user=given.user, password_file=password
-        )
-        return open_store(self.url, options)
+        return StoreOptions(ca=ca, certificate=certificate, key=key, user=given.user, password_file=password)
+
+    def _controllers(self) -> Controllers:
+        given = self.settings
+        settings = ControllerSettings(given.node_name, heartbeat=given.heartbeat, eviction=given.eviction)
+        return Controllers(self.url, settings, self._options())
 
     def _make(self) -> PodNode:
         places = self.settings.places(own_address(), self._cluster_dns)

@@ -44,7 +44,7 @@ def run(
     for pod in _pods(file):
         bound = by_hand.bound(pod, places)
         _refuse_second(places, bound)
-        started.append(by_hand.start(bound, places))
+        started.append(_start(bound, places))
     _tell_agent()
     for folder in started:
         _await(folder, wait)
@@ -83,7 +83,7 @@ def stop(
     if not found.is_by_hand:
         raise CniError(INVALID_CONFIG, f"{found.name} is wanted by a cluster: podwire delete pod {name}")
     if not found.is_supervised:  # what its supervisor would do is done in order, by another one
-        by_hand.supervise([found.folder])
+        _supervise([found.folder])
     try:
         client.stop(found.folder / SOCKET, grace)
     except client.ControlError as error:
@@ -106,12 +106,12 @@ def gc(
     A pod that lives and has lost its supervisor gets another one.
     """
     from pod_runner.kernel.cgroups import Cgroups
-    from pod_runner.node import by_hand, collecting
+    from pod_runner.node import collecting
 
     places = _places(config)
     orphans = collecting.orphans(places)
     if not dry_run:
-        by_hand.supervise(orphans)
+        _supervise(orphans)
     done = collecting.collect(places, Cgroups.detect(), lambda: collecting.living(places), dry_run=dry_run)
     if output is Output.JSON:
         print_json({
@@ -144,14 +144,33 @@ def _pods(file: Path) -> list[JsonObject]:
 
     name = "standard input" if str(file) == "-" else str(file)
     reading = read(sys.stdin.read() if str(file) == "-" else file.read_text(), name)
-    problems = [str(one) for one in reading.problems]
-    if any(one.severity == "error" for one in reading.problems):
-        raise CniError(INVALID_CONFIG, f"{name} cannot be run", "\n".join(problems))
-    for line in problems:
-        say(line)
+    if reading.errors:
+        raise CniError(INVALID_CONFIG, f"{name} cannot be run", "\n".join(map(str, reading.problems)))
+    for problem in reading.problems:
+        say(str(problem))
     if others := [f"{one.place}: a {one.kind}" for one in reading.objects if one.kind != "Pod"]:
         raise CniError(INVALID_CONFIG, "only pods run without a cluster", "\n".join(others))
     return [one.body for one in reading.objects]
+
+
+def _start(pod: JsonObject, places: NodePlaces) -> Path:
+    from pod_runner.node import by_hand
+    from pod_runner.supervisor.spawner import SpawnerError
+
+    try:
+        return by_hand.start(pod, places)
+    except SpawnerError as error:
+        raise CniError(IO_FAILURE, str(error)) from error
+
+
+def _supervise(folders: list[Path]) -> None:
+    from pod_runner.node import by_hand
+    from pod_runner.supervisor.spawner import SpawnerError
+
+    try:
+        by_hand.supervise(folders)
+    except SpawnerError as error:
+        raise CniError(IO_FAILURE, str(error)) from error
 
 
 def _refuse_second(places: NodePlaces, pod: JsonObject) -> None:
