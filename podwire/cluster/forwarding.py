@@ -49,7 +49,7 @@ def read_wish(said: str) -> Wish:
 
 
 def pods_port(remote: str, by: JsonObject, pod: JsonObject) -> int:
-    """Return which port of a pod is meant; where a service names it, its port leads there. Raises CniError."""
+    """Return which port of a pod is meant; a service says where its own lead. Raises CniError."""
     if text(by, "kind") == SERVICE.kind:
         for port in rows(by, "spec", "ports"):
             if remote in (str(number(port, "port")), text(port, "name")):
