@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from podwire.cluster.where import Place
 
 app = typer.Typer()
+STATES = (("state", "running"), ("state", "terminated"), ("lastState", "terminated"))  # of what has begun
 SEVERAL_TAIL = 10  # lines of each, where a selector chooses several; kubectl's
 
 
@@ -96,7 +97,7 @@ def _print(run: Run, wanted: Wanted, *, is_followed: bool, has_prefix: bool) -> 
     from dataclasses import replace
 
     from cni_spec.errors import NOT_AVAILABLE, CniError
-    from pod_runner.cluster.bodies import text
+    from pod_runner.cluster.bodies import table, text
     from podwire.cluster.log_reading import RunEnd, follow_log, print_log
     from podwire.cluster.sought import status_in
 
@@ -105,7 +106,8 @@ def _print(run: Run, wanted: Wanted, *, is_followed: bool, has_prefix: bool) -> 
     about = f"container {container} of pod {pod.name}"
     if attempt < 0:
         raise CniError(NOT_AVAILABLE, f"{about} has had no run before this one")
-    if not attempt and (not status or text(status, "state", "waiting", "reason")):
+    has_begun = any(table(status, *where) for where in STATES)
+    if not attempt and not has_begun:
         reason = text(status, "state", "waiting", "reason") or "Pending"
         raise CniError(NOT_AVAILABLE, f"{about} has not begun: {reason}")
     path = room.log(pod, container, attempt)
