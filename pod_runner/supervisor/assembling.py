@@ -24,11 +24,7 @@ def assemble(shared: Shared, container: Container, image: Image) -> ContainerSpe
     found = Found(
         image=image,
         ids=find_ids(image, image.user),
-        root=root_fs(
-            image,
-            shared.folder / "root" / container.name,
-            read_only=container.security_context.read_only_root_filesystem,
-        ),
+        root=root_fs(image, shared.folder / "root" / container.name),
         mounts=mounts_of(container, shared.volumes),
         env=environment(container, image, shared.facts(), order.config_maps, order.services),
     )

@@ -17,7 +17,7 @@ from pod_runner.supervisor.shared import Shared
 from pod_runner.supervisor.status import ContainerStatus, PodFacts
 from pod_runner.supervisor.stopping import Stopping
 from pod_runner.volumes.etc_files import write_etc
-from pod_runner.volumes.preparing import prepare_volumes
+from pod_runner.volumes.preparing import keep_volumes, prepare_volumes
 
 FIRST_RETRY, LONGEST_RETRY = (
     1.0,
@@ -146,6 +146,10 @@ class Machine:
         if shared.spec.network is not Network.CNI:
             self._joining.needs_none()
             self._write_etc()
+        try:
+            keep_volumes(shared.order, shared.pod, sandbox.pid)
+        except ContainerError as error:  # the pod runs; only a later supervisor would miss something
+            shared.trouble("volumes", str(error))
         shared.changed()
 
     def _joined(self, error: ContainerError | None) -> None:
