@@ -36,7 +36,7 @@ class NodeRoom:
         return self.root / path.relative_to("/")
 
 
-def room_of(place: Place, pod: Object, config: Path = AGENT_CONFIG) -> NodeRoom:
+def room_of(place: Place, pod: Object, config: Path | None = None) -> NodeRoom:
     """Return where the node of a pod keeps it.
 
     Raises:
@@ -50,11 +50,11 @@ def room_of(place: Place, pod: Object, config: Path = AGENT_CONFIG) -> NodeRoom:
     return room_of_node(place, node, f"the pod {pod.name} runs on {node}", config)
 
 
-def room_of_node(place: Place, node: str, why: str, config: Path = AGENT_CONFIG) -> NodeRoom:
+def room_of_node(place: Place, node: str, why: str, config: Path | None = None) -> NodeRoom:
     """Return where a node keeps its pods; `why` begins the sentence if it cannot be reached."""
     if place.lab:
         return _lab_room(place, node, why)
-    settings = read_settings(config).runner
+    settings = read_settings(config or AGENT_CONFIG).runner
     places = settings.places()
     if settings.node_name == node:
         return NodeRoom(Path("/"), places)

@@ -22,16 +22,21 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of a log is wanted. `tail`: so many lines of the end, None: all; `since`: seconds of the epoch."""
+    """What of a log is wanted; `stream` "stdout" or "stderr" alone, or "".
+
+    `tail`: so many lines of the end, None: all; `since`: seconds of the epoch.
+    """
 
     tail: int | None = None
     since: float | None = None
     has_times: bool = False
     prefix: bytes = b""
+    stream: str = ""
 
     def takes(self, entry: Entry) -> bool:
-        """Tell whether an entry is new enough. Times of one form and in UTC sort as texts do."""
-        return self.since is None or entry.time >= _stamp(self.since)
+        """Tell whether an entry is meant, and new enough. Times of one form and in UTC sort as texts do."""
+        is_meant = not self.stream or entry.stream == self.stream.encode()
+        return is_meant and (self.since is None or entry.time >= _stamp(self.since))
 
 
 def parse_entry(line: bytes) -> Entry | None:

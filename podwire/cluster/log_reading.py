@@ -37,20 +37,41 @@ def print_log(path: Path, wanted: Wanted, out: Out) -> None:
 
 
 def follow_log(path: Path, wanted: Wanted, out: Out, ended: RunEnd) -> None:
-    """Print a log, and what is added to it until its run has ended. Raises FileNotFoundError."""
+    """Print a log, and what is added to it until its run has ended; it need not be there yet."""
     writer = Writer(wanted)
+    if not _await_file(path, ended):
+        return
     with ExitStack() as stack:
         changes = FileChanges(path.parent, MASK)
         stack.callback(changes.close)
         tail = stack.enter_context(_Tail(path))
         out(writer.printed(last_lines([*_older_entries(path), *tail.entries()], wanted)))
         while True:
-            ready, _, _ = select.select([changes.fd, ended.fileno()], [], [])
-            with suppress(EventsLost, FolderGone):  # what is there is read all the same
-                changes.take()
+            is_over = _await_change(changes, ended)
             out(writer.printed(entry for entry in tail.entries() if wanted.takes(entry)))
-            if ended.fileno() in ready or not path.parent.exists():
+            if is_over or not path.parent.exists():
                 return
+
+
+def _await_file(path: Path, ended: RunEnd) -> bool:
+    """Wait until there is a file; False: there is none, and its run has ended."""
+    is_over = False
+    while not path.exists() and not is_over:
+        nearest = next(one for one in path.parents if one.is_dir())
+        with suppress(FileNotFoundError), ExitStack() as stack:  # it has gone meanwhile: the one above it
+            changes = FileChanges(nearest, MASK)
+            stack.callback(changes.close)
+            if not path.exists() and next(one for one in path.parents if one.is_dir()) == nearest:
+                is_over = _await_change(changes, ended)
+    return path.exists()
+
+
+def _await_change(changes: FileChanges, ended: RunEnd) -> bool:
+    """Wait until a folder has changed, or a run has ended; tell whether it has."""
+    ready, _, _ = select.select([changes.fd, ended.fileno()], [], [])
+    with suppress(EventsLost, FolderGone):  # what is there is read all the same
+        changes.take()
+    return ended.fileno() in ready
 
 
 class RunEnd:

@@ -34,6 +34,7 @@ WHAT_TO_DO = (
     "`podwire lab up` makes one of several nodes; [runner] enabled = true in /etc/podwire/agent.toml makes "
     "this machine one; --source URL names the store of another"
 )
+PATIENCE = 60.0  # seconds for a look, on a machine busy with others
 SHELLS = 128  # + N is the exit status of a program that signal N ended, as shells have it
 
 
@@ -51,7 +52,7 @@ class Place:
         return f'the lab "{self.lab}"' if self.lab else self.url
 
 
-def find_place(source: str = "", lab: str = "", config: Path = AGENT_CONFIG) -> Place:
+def find_place(source: str = "", lab: str = "", config: Path | None = None) -> Place:
     """Return the cluster that is meant: what was named, else this node's, else the only lab that runs.
 
     Raises:
@@ -74,11 +75,11 @@ def find_place(source: str = "", lab: str = "", config: Path = AGENT_CONFIG) -> 
     raise CniError(NOT_AVAILABLE, NONE, WHAT_TO_DO)
 
 
-def own_settings(config: Path = AGENT_CONFIG) -> Place | None:
+def own_settings(config: Path | None = None) -> Place | None:
     """Return the cluster that this node's agent runs pods of, None if it runs none."""
     from podwire.agent.settings import read_settings
 
-    settings = read_settings(config)
+    settings = read_settings(config or AGENT_CONFIG)
     if not settings.runner.enabled and not settings.runner.store:
         return None
     url = settings.runner.store_url(settings.proxy.source if settings.proxy.enabled else "")
@@ -111,8 +112,14 @@ def enter(place: Place) -> None:
     os.chdir("/")
 
 
-def ask(place: Place, what: str, look: Callable[[ClusterStore], JsonObject]) -> JsonObject:
-    """Return what `look` finds in a cluster's objects; in a lab a child goes and looks."""
+def ask(
+    place: Place, what: str, look: Callable[[ClusterStore], JsonObject], seconds: float = PATIENCE
+) -> JsonObject:
+    """Return what `look` finds in a cluster's objects; in a lab a child goes and looks.
+
+    Raises:
+        CniError: as `look` does; what a store raises is among it. In a lab also if it takes too long.
+    """
 
     def visit() -> JsonObject:
         from pod_runner.cluster.store import ClusterError
@@ -124,6 +131,10 @@ def ask(place: Place, what: str, look: Callable[[ClusterStore], JsonObject]) -> 
             raise CniError(NOT_AVAILABLE, f"{error}") from error
         except (StoreRefused, StoreUnavailable) as error:
             raise CniError(TRY_AGAIN_LATER, f"{error}") from error
+        except KeyboardInterrupt:
+            if place.found.lab:  # who asked was interrupted as well, and says so
+                os._exit(1)
+            raise
         finally:
             cluster.close()
 
@@ -131,7 +142,7 @@ def ask(place: Place, what: str, look: Callable[[ClusterStore], JsonObject]) -> 
         return visit()
     from podwire.lab.inside import Work
 
-    return Work(what, place.found.lab, visit).result()
+    return Work(what, place.found.lab, visit).result(seconds)
 
 
 def _lab(name: str) -> Place:

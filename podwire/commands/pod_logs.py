@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from podwire.cluster.where import Place
 
 app = typer.Typer()
+STATES = (("state", "running"), ("state", "terminated"), ("lastState", "terminated"))  # of what has begun
 SEVERAL_TAIL = 10  # lines of each, where a selector chooses several; kubectl's
 
 
@@ -91,29 +93,31 @@ def _runs(place: Place, pod: Object, name: str, *, everything: bool, previous: b
 
 
 def _print(run: Run, wanted: Wanted, *, is_followed: bool, has_prefix: bool) -> None:
-    """Print a run's log; one that is not there yet, or no more, is told. Raises CniError."""
+    """Print a run's log. Raises CniError where there has been no such run."""
     from dataclasses import replace
 
     from cni_spec.errors import NOT_AVAILABLE, CniError
-    from pod_runner.cluster.bodies import text
+    from pod_runner.cluster.bodies import table, text
     from podwire.cluster.log_reading import RunEnd, follow_log, print_log
     from podwire.cluster.sought import status_in
 
     room, pod, container, attempt = run
+    status = status_in(pod.status, container)
+    about = f"container {container} of pod {pod.name}"
+    if attempt < 0:
+        raise CniError(NOT_AVAILABLE, f"{about} has had no run before this one")
+    has_begun = any(table(status, *where) for where in STATES)
+    if not attempt and not has_begun:
+        reason = text(status, "state", "waiting", "reason") or "Pending"
+        raise CniError(NOT_AVAILABLE, f"{about} has not begun: {reason}")
     path = room.log(pod, container, attempt)
     if has_prefix:
         wanted = replace(wanted, prefix=f"[pod/{pod.name}/{container}] ".encode())
-    try:
-        if is_followed:
-            follow_log(path, wanted, _out, RunEnd(room.socket(pod), container, attempt))
-        else:
+    if is_followed:
+        follow_log(path, wanted, _out, RunEnd(room.socket(pod), container, attempt))
+    else:
+        with suppress(FileNotFoundError):  # it has written nothing
             print_log(path, wanted, _out)
-    except FileNotFoundError:
-        reason = text(status_in(pod.status, container), "state", "waiting", "reason")
-        said = f"container {container} of pod {pod.name} has written nothing yet"
-        if attempt < 0:
-            said = f"container {container} of pod {pod.name} has had no run before this one"
-        raise CniError(NOT_AVAILABLE, said + (f": it waits, {reason}" if reason else "")) from None
 
 
 def _print_all(runs: list[Run], wanted: Wanted, *, is_followed: bool, has_prefix: bool) -> None:
