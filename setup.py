@@ -1,6 +1,6 @@
 """What pyproject.toml cannot say: the wheel holds two executables, each built from one C file.
 
-`launcher` is what lies in /opt/cni/bin, `starter` what a pod's processes begin as. Everything else is declared
+`launcher` is what lies in /opt/cni/bin, `starter` what a pod's processes begin as. All else is declared
 there. Without a C compiler the package is built without them, and Python does the same work, slower.
 """
 
