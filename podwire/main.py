@@ -37,6 +37,7 @@ PANELS = {
         "dns": "podwire.commands.dns",
         "service": "podwire.commands.service",
         "pod": "podwire.commands.pod",
+        "image": "podwire.commands.image",
         "resolve": "podwire.commands.resolve",
     },
     "A cluster: what there is (the words are kubectl's)": {
