@@ -268,15 +268,15 @@ class ContainerLife:
         if not self.is_running:
             return
         self._end_message = self._end_message or message
-        self.record.is_stopping = True
         if self._ending is None:
+            self.record.is_stopping = True
+            self._shared.changed()
             spec = self._spec
             self._ending = Ending(
                 self._shared, self.asker(), self.record.pid, spec.stop_signal if spec else 15, grace
             )
         else:
             self._ending.hurry(grace)
-        self._shared.changed()
 
     def cancel(self) -> None:
         """Begin nothing any more, and ask no probes."""

@@ -1,4 +1,4 @@
-"""What a supervisor must know after it was killed: `state.json`, written after every step, whole or not at all.
+"""What a supervisor must know after it was killed: `state.json`, written after every step.
 
 Processes are named by pid and start time, because pids are used again. What cannot be written (a full disk)
 is written at the next step; until then a new supervisor would know less, and kills what it does not know.

@@ -69,9 +69,10 @@ class Supervision:
         """Do what follows from what happened, and write down and tell what it has come to."""
         if not self._is_changed:
             return
-        while self._is_changed:
-            self._is_changed = False
-            self._machine.advance()
+        self._is_changed = False
+        self._machine.advance()
+        if self._is_changed:  # there is more to do, after those who wait
+            self._loop.after(0, _nothing)
         status = self._status_now()
         if self._writing.write(status):
             self._answering.tell(status)
@@ -89,3 +90,7 @@ class Supervision:
             self._shared.trouble("config maps", f"the order could not be read again: {error}")
             print(f"refresh: {error}", file=sys.stderr)
         self._changed()
+
+
+def _nothing() -> None:
+    """Wake the loop: what is to be done follows from what has changed."""
