@@ -9,7 +9,7 @@ from pod_runner.cluster.bodies import JsonObject, with_member
 from pod_runner.cluster.objects import Object, ref_of_body
 from podwire.cluster.conditions import parse_wish
 from podwire.cluster.forwarding import Wish, pods_port, read_wish
-from podwire.cluster.outline import Fact, outline, part
+from podwire.cluster.outline import Fact, Line, outline, part
 from podwire.cluster.terminal import DetachKeys
 from tests.cli.cluster.bodies_of import pod, true
 
@@ -76,7 +76,7 @@ def test_a_services_port_leads_to_the_pods_own() -> None:
 
 
 def test_an_outline_has_columns_of_neighbours_and_nothing_empty() -> None:
-    lines = [
+    lines: list[Line] = [
         Fact("Name", "a"),
         Fact("Nothing", ""),
         part("Below", [Fact("Longer", "b\nc"), "text"]),
