@@ -118,7 +118,7 @@ def add_node(
 
     folder = _existing(name)
     with folder.held():
-        node = next_node(found(folder))
+        node = next_node(folder, found(folder))
         add_nodes(folder.read(), folder, [node], say)
         add_pods(folder, {node: pods}, say)
     typer.echo(node)
@@ -141,8 +141,12 @@ def remove_node(
 
 
 @app.command("break")
-def break_part(node: NodeArgument, part: Part, name: NameOption = "lab") -> None:
-    """Kill a node's agent, take its link down, or keep its registry away."""
+def break_part(
+    node: NodeArgument,
+    part: Annotated[Part, typer.Argument(help="Without it: the whole node dies.")] = Part.NODE,
+    name: NameOption = "lab",
+) -> None:
+    """Kill a node, or its agent alone; take its link down, or keep its registry away."""
     with _breaker(name, node) as breaker:
         breaker.break_part(part)
 
@@ -154,6 +158,14 @@ def mend(
     name: NameOption = "lab",
 ) -> None:
     """Undo what `break` did."""
+    from podwire.lab.building import found, revive_node
+    from podwire.lab.dying import dead_nodes
+
+    folder = _existing(name)
+    if node in dead_nodes(folder, found(folder)):
+        with folder.held():
+            revive_node(folder.read(), folder, node, say)
+        return
     with _breaker(name, node) as breaker:
         for one in [part] if part else breaker.broken():
             breaker.mend(one)

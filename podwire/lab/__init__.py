@@ -14,6 +14,7 @@
     settling     what the agents serve of services, and waiting for it
     building     all of that in order: up, down, a node more, a node less
     breaking     an agent killed, a cable cut, a registry out of reach; and mended
+    dying        a whole node killed
     reach        every pod pings every other        transfers    bytes over TCP between two pods
     looking      a lab as it is now
     errors       what can be wrong, as a sentence

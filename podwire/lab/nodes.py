@@ -38,9 +38,11 @@ UPLINK = "eth0"
 PODWIRE = (sys.executable, "-P", "-c", "from podwire.main import main; main()")  # the command line
 
 NODE = f"""{BEGIN}
-mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=755 tmpfs {SHARED}/new
-mkdir -p {SHARED}/new/lab {SHARED}/new/netns
+mkdir -p {SHARED}/new/lab {SHARED}/new/netns {SHARED}/new/cgroup
+mount --rbind /sys/fs/cgroup {SHARED}/new/cgroup
+mount -t sysfs sysfs /sys
+mount -n --move {SHARED}/new/cgroup /sys/fs/cgroup
 mount --bind {SHARED} {SHARED}/new/lab
 mount -n --move {SHARED}/new /run
 for folder in etc opt var; do
