@@ -24,6 +24,7 @@ from pod_runner.kernel.namespaces import write_file
 from pod_runner.kernel.program import Pointers, Program, Result, Text
 
 F_SETFD, FD_CLOEXEC = 2, 1  # linux/fcntl.h
+CONSOLE = "console"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -52,12 +53,14 @@ def container_program(
     _begin(program, around, spec)
     layers = root.gather_layers(program, spec.root) if around.is_mapped else None
     volumes = volume_mounts.gather_volumes(program, spec.mounts, is_mapped=around.is_mapped)
-    shm = _gather_shared_memory(program, around.pod)
+    shared = {SHM: _gather_shared_memory(program, around.pod)}
+    if spec.terminal:
+        shared[CONSOLE] = system_mounts.gather_terminal(program)
     outer = system_mounts.gather_outer(program) if around.is_user else {}
     _enter(program, around)
     program.call("mount --make-rprivate /", "mount", 0, Text("/"), 0, MS_REC | MS_PRIVATE, 0)
     place = root.mount_root(program, spec.root, layers, is_user=around.is_user)
-    _furnish(program, around, spec, place, outer, shm)
+    _furnish(program, around, spec, place, outer, shared)
     volume_mounts.attach_volumes(program, place, volumes)
     open_label(program, identity)
     pivot(program, place)
@@ -167,7 +170,7 @@ def _furnish(
     spec: ContainerSpec,
     place: Result,
     outer: Mapping[str, Result],
-    shm: Result,
+    shared: Mapping[str, Result],
 ) -> None:
     """Mount what every container has, and hide what none may see."""
     privileged = spec.security.privileged
@@ -177,9 +180,9 @@ def _furnish(
     dev = system_mounts.mount_dev(program, place, has_tty_group=around.has_tty_group)
     extra = _node_devices() if privileged and not around.is_user else {}
     system_mounts.make_devices(program, dev, outer, extra)
-    system_mounts.show_shared_memory(program, dev, shm)
+    system_mounts.show_shared_memory(program, dev, shared[SHM])
     if spec.terminal:
-        system_mounts.show_terminal(program, dev)
+        system_mounts.show_terminal(program, dev, shared[CONSOLE])
     if around.hierarchies:
         system_mounts.mount_cgroups(program, sys, around.hierarchies)
     system_mounts.hide(program, place, hidden, dev)

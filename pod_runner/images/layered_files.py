@@ -42,7 +42,7 @@ def read_file(layers: Sequence[Path], path: str, limit: int) -> bytes | None:
                 walked = [] if target.startswith("/") else walked
                 left = _parts(target) + left
             elif not left:
-                return _read(folder, name, limit)
+                return _read(folder, name, limit) if stat.S_ISREG(status.st_mode) else None
             else:
                 walked.append(name)
     return None
@@ -100,5 +100,5 @@ def _read(folder: int, name: str, limit: int) -> bytes | None:
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:  # exchanged for a link, in a folder that somebody writes to
         return None
-    with os.fdopen(file, "rb") as opened:
-        return opened.read(limit) if stat.S_ISREG(os.fstat(file).st_mode) else None
+    with open(file, "rb", closefd=True) as opened:  # noqa: PTH123  a descriptor has no path
+        return opened.read(limit)

@@ -41,7 +41,7 @@ def fork(program: wire.Program, descriptors: Mapping[int, int]) -> int:
 
 
 def _arrange(descriptors: Mapping[int, int]) -> None:
-    for one in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD):
+    for one in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(one, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     high = {target: os.dup(source) for target, source in descriptors.items()}
@@ -109,7 +109,7 @@ class _Run:
 
     def _value(self, kind: int, value: int) -> int:
         if kind == wire.REGISTER:
-            return self.registers[value]
+            return self.registers.get(value, 0)  # 0: what was to be there failed
         return value + self.base if kind == wire.ADDRESS else value
 
     def _syscall(self, call: int, values: list[int]) -> int:

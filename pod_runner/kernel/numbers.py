@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import platform
 
+from pod_runner.container.spec import ContainerError
+
 # name: (x86_64, asm-generic)
 _TABLE = {
     "read": (0, 63), "write": (1, 64), "close": (3, 57), "ioctl": (16, 29), "socket": (41, 198),
@@ -25,7 +27,7 @@ _TABLE = {
 _COLUMNS = {"x86_64": 0, "aarch64": 1, "riscv64": 1, "loongarch64": 1}
 
 
-class UnknownMachine(Exception):
+class UnknownMachine(ContainerError):
     """Nobody has written down this machine's system calls; the message names it."""
 
 

@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from functools import cache
 
+from pod_runner.container.spec import ContainerError
 from pod_runner.kernel.numbers import number
 
 OPERATION = struct.Struct("=4i4i8B6Q")  # struct operation of starter.c
@@ -22,12 +23,15 @@ CLONE, FAIL, SKIP = -1, -2, -3
 IMMEDIATE, ADDRESS, REGISTER = range(3)
 ANY = -1  # tolerate every errno
 REGISTERS = 4096  # starter.c has the same
+OPENING = {"openat", "openat2", "open_tree", "socket"}
+MOST_OPEN = 800  # below the numbers that are given out (FIRST_FIXED), and Linux's usual limit of 1024
+FIRST_FIXED = 850  # from here on a program chooses numbers itself
 _WORD = 1 << 64
 _number = cache(number)
 
 
-class TooLong(Exception):
-    """A program has more calls than the starter takes."""
+class TooLong(ContainerError):
+    """A program has more calls, or opens more files, than a starter may."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Program:
     _data: bytearray = field(default_factory=bytearray)
     _known: dict[bytes, int] = field(default_factory=dict)
     _registers: int = 0
+    _opened: int = 0
 
     def call(
         self,
@@ -87,6 +92,9 @@ class Program:
         """Add a system call; return what it will return. `on_...`: how many calls to leave out then."""
         if self._registers == REGISTERS:
             raise TooLong(f"this takes more than {REGISTERS} system calls")
+        self._opened += (name in OPENING) - (name == "close")
+        if self._opened > MOST_OPEN:
+            raise TooLong(f"this opens more than {MOST_OPEN} files")
         into, self._registers = Result(self._registers), self._registers + 1
         self._add(meaning, _number(name), arguments, tolerate, (into.register, on_error, on_success))
         return into
