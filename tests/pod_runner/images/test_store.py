@@ -184,7 +184,7 @@ def test_prune_keeps_what_a_container_has(store: ImageStore, tmp_path: Path) -> 
     shutil.rmtree(tmp_path / "pods")
     store.prune(spare=0)
     assert layers_of(store) == []
-    assert list((store.root / "used").iterdir()) == []
+    assert [list((store.root / one).iterdir()) for one in ("used", "gone", "fresh")] == [[], [], []]
 
 
 def test_a_damaged_index_is_as_none(store: ImageStore, tmp_path: Path) -> None:
