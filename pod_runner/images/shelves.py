@@ -119,8 +119,8 @@ class Shelves:
     def sweep(self, layers: Collection[str], blobs: Collection[str], spare: float) -> int:
         """Remove all but these diff ids and digests, and what containers use; return how many bytes that was.
 
-        The caller keeps everybody else from fetching meanwhile, and calls `empty_bin` when they may again. What
-        was asked for in the last `spare` seconds stays.
+        The caller keeps everybody else from fetching meanwhile, and calls `empty_bin` when they may again.
+        What was asked for in the last `spare` seconds stays.
         """
         for one in (self.root / "fresh").iterdir():
             self._discard(one)
