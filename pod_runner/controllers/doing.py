@@ -26,6 +26,7 @@ from pod_runner.controllers.work import Task, What, Work
 from pod_runner.controllers.writing import Part, Writer
 
 HOPELESS = 0.25  # seconds before pods that found no node are tried again, whatever happens
+NAMED = 20  # pods placed at once of which each gets an Event; of more nobody would read them
 REFUSED = 30.0  # seconds before something is tried again that the store refused
 KINDS = {What.SET: REPLICA_SET, What.ROLLOUT: DEPLOYMENT, What.NODE: NODE, What.NAMESPACE: NAMESPACE}
 
@@ -152,9 +153,9 @@ class Doing:
         left = [one.part for one in bound]
         while left:
             written = {id(part) for part in self._writer.write(Part(()), left)}
-            for part in left:
-                if id(part) in written:
-                    self.happenings.tell(told(by_part[id(part)].placed))
+            for one in [by_part[id(part)].placed for part in left if id(part) in written]:
+                if len(bound) <= NAMED or not one.node:
+                    self.happenings.tell(told(one))
             tried = max((index for index, part in enumerate(left) if id(part) in written), default=-1)
             if tried < 0:
                 self._work.touch([SCHEDULE] if self._known.homeless else [])

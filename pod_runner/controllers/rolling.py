@@ -1,8 +1,8 @@
 """A rolling update, one step: how large the new set and the old ones may be now. Pure.
 
-kubernetes/pkg/controller/deployment/rolling.go. What pods there are is counted by the sets' sizes, since
-those were asked for; which of them serve by the sets' statuses. A set whose status is behind can make a
-step smaller than it might be, never larger.
+kubernetes/pkg/controller/deployment/rolling.go. A set counts by its size or by the pods it has, whichever is
+worse (Kubernetes: by its size, so that for moments there are more pods than maxSurge allows); which of them
+serve is what its status says. A status that is behind makes a step smaller than it might be, never larger.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def step(deployment: SetView, new: SetView | None, old: Sequence[SetView]) -> di
     """Return the sizes of sets that are to change, by name; "" is the new one, if it is yet to be made."""
     sizes = {one.name: one.replicas for one in old}
     name, size = (new.name, new.replicas) if new else ("", 0)
-    grown = _grown(deployment, size, sum(sizes.values()))
+    grown = _grown(deployment, size, sum(max(one.replicas, one.present) for one in old))
     if new is None or grown != size:
         return {name: grown}
     return _shrunk(deployment, new, old, sizes)
 
 
 def _grown(deployment: SetView, size: int, of_old: int) -> int:
-    """Return how large the new set may be beside the old ones."""
+    """Return how large the new set may be beside the old ones; `of_old`: pods that are, or are to be."""
     surge, _ = bounds(deployment)
     if size >= deployment.replicas:
         return deployment.replicas

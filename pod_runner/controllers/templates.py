@@ -9,7 +9,7 @@ import hashlib
 import json
 from random import Random
 
-from pod_runner.cluster.bodies import JsonObject, table, with_member, without_member, words
+from pod_runner.cluster.bodies import JsonObject, table, with_member, words
 from pod_runner.cluster.kinds import POD, REPLICA_SET
 from pod_runner.cluster.metadata import as_created, new_uid, owner_reference
 from pod_runner.cluster.objects import Ref
@@ -34,8 +34,9 @@ def hash_of(template: JsonObject, collisions: int) -> str:
 
 
 def plain(template: JsonObject) -> JsonObject:
-    """Return a template without the label that a set adds."""
-    return without_member(template, "metadata", "labels", HASH)
+    """Return a template without the label that a set adds; labels that are none are left out."""
+    labels = {key: value for key, value in words(template, "metadata", "labels").items() if key != HASH}
+    return with_member(template, labels, "metadata", "labels")
 
 
 def pod_of(owner: SetView, random: Random, now: float) -> tuple[Ref, JsonObject]:

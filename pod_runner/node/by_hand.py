@@ -12,13 +12,16 @@ from pathlib import Path
 from cluster_store.file_changes import IN_CREATE, WATCHED, FileChanges
 from pod_runner.cluster.bodies import JsonObject, number, rows, table, text, words
 from pod_runner.cluster.metadata import time_text
+from pod_runner.node.decide import PATIENCE
 from pod_runner.node.orders import folders, read_folder, read_status, write_order
 from pod_runner.node.statuses import is_over, is_ready
 from pod_runner.node.supervisors import connect
-from pod_runner.node.wanted import BY_HAND, SOURCE, source_of
+from pod_runner.node.wanted import BY_HAND, DEFAULT_GRACE, SOURCE, source_of
 from pod_runner.supervisor import client, lock
+from pod_runner.supervisor.lines import BadLine, Lines
 from pod_runner.supervisor.order import SOCKET, NodePlaces, PodOrder
 from pod_runner.supervisor.spawner import Spawner
+from pod_runner.supervisor.state import is_ended
 
 LISTENS_WITHIN = 20.0  # seconds for a new supervisor, on a machine that is very busy
 LOOK_EVERY = 0.02  # seconds: a socket's file is there before somebody listens, and nothing tells of that
@@ -126,6 +129,33 @@ def wait_settled(folder: Path, patience: float, tell: Callable[[JsonObject], Non
         if time.monotonic() > deadline:
             raise TimeoutError(f"the pod is {text(status, 'phase')} after {patience:g} s")
     return status
+
+
+def stop(here: Here, grace: float | None) -> None:
+    """Have a pod's supervisor end it, and wait for that as long as it may take; one that has ended is fine.
+
+    Raises:
+        ControlError: nobody answers, or not in time.
+    """
+    if is_ended(here.folder) and not here.is_supervised:
+        return
+    if not here.is_supervised:  # what its supervisor would do is done in order, by another one
+        supervise([here.folder])
+        _await_listener(here.folder, time.monotonic() + LISTENS_WITHIN)
+    own = number(here.pod, "spec", "terminationGracePeriodSeconds", default=int(DEFAULT_GRACE))
+    try:
+        lines = Lines(connect(here.folder))
+    except OSError as error:
+        raise client.ControlError(f"{here.name}: no supervisor answers: {error.strerror}") from error
+    try:
+        lines.connection.settimeout((own if grace is None else grace) + PATIENCE)
+        lines.send({"ask": "stop", "grace": grace})
+        if lines.receive() is None:
+            raise client.ControlError(f"{here.name}: its supervisor ended before it had done that")
+    except (OSError, BadLine) as error:
+        raise client.ControlError(f"{here.name}: its supervisor does not end it: {error}") from error
+    finally:
+        lines.close()
 
 
 def _await_listener(folder: Path, deadline: float) -> None:

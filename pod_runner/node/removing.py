@@ -58,7 +58,13 @@ def remove_folder(folder: Path) -> None:
             if not path.is_symlink() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
                 path.chmod(0o700)  # overlayfs' work folder has no rights at all
     if folder.exists():
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, onerror=_tolerate_gone)
+
+
+def _tolerate_gone(remove: object, path: str, failure: tuple[object, BaseException, object]) -> None:
+    """Go on where something went by itself (shutil.rmtree's onerror; `onexc` is Python 3.12's)."""
+    if not isinstance(failure[1], FileNotFoundError):
+        raise failure[1]
 
 
 def attachments_of_pods(places: NodePlaces) -> list[CachedAttachment]:

@@ -72,8 +72,8 @@ def stop(
     from pod_runner.kernel.cgroups import Cgroups
     from pod_runner.node import by_hand
     from pod_runner.node.removing import remove_pod
-    from pod_runner.supervisor import client
-    from pod_runner.supervisor.order import SOCKET
+    from pod_runner.supervisor.client import ControlError
+    from pod_runner.supervisor.spawner import SpawnerError
 
     places = _places(config)
     try:
@@ -82,11 +82,9 @@ def stop(
         raise CniError(NOT_AVAILABLE, str(error)) from error
     if not found.is_by_hand:
         raise CniError(INVALID_CONFIG, f"{found.name} is wanted by a cluster: podwire delete pod {name}")
-    if not found.is_supervised:  # what its supervisor would do is done in order, by another one
-        _supervise([found.folder])
     try:
-        client.stop(found.folder / SOCKET, grace)
-    except client.ControlError as error:
+        by_hand.stop(found, grace)
+    except (ControlError, SpawnerError) as error:
         say(f"{error}; it is ended by force")
     if said := remove_pod(found.folder.name, places, Cgroups.detect()):
         raise CniError(IO_FAILURE, f"something is left of {found.name}", "\n".join(said))
