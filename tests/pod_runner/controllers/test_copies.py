@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from pod_runner.cluster.bodies import with_member
 from pod_runner.cluster.kinds import DEPLOYMENT, POD, REPLICA_SET
 from pod_runner.controllers.views import PodView
@@ -68,6 +70,7 @@ def too_many(world: World, most: int) -> list[str]:
     return world.shown() if len(pods) > most else []
 
 
+@pytest.mark.campaign
 def test_copies_that_are_killed_and_stopped_never_make_a_pod_too_many(world: World) -> None:
     seed = random.randrange(1 << 32)
     print("seed", seed)

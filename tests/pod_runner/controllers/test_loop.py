@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -18,13 +19,18 @@ from pod_runner.cluster.kinds import (
     POD,
     REPLICA_SET,
 )
-from pod_runner.cluster.store import ClusterError
+from pod_runner.cluster.store import ClusterError, ClusterStore
 from pod_runner.controllers.conditions import condition
+from pod_runner.controllers.controllers import Controllers
 from pod_runner.controllers.leading import LEADER
 from pod_runner.controllers.pulse import HEARTBEATS
 from pod_runner.controllers.telling import rollout_status
-from tests.pod_runner.controllers.conftest import World
+from tests.cluster_store.conftest import registry
+from tests.cluster_store.registries import EtcdRegistry, Registry
+from tests.pod_runner.controllers.conftest import QUICK, WITHIN, World
 from tests.pod_runner.controllers.made import deployment, template
+
+__all__ = ["registry"]
 
 
 def started(world: World, nodes: int = 3) -> None:
@@ -264,3 +270,46 @@ def test_the_default_namespace_is_made_and_cannot_be_deleted(world: World) -> No
     world.wait(lambda: world.cluster.get(NAMESPACE, "", "default") is not None)
     with pytest.raises(ClusterError, match='namespaces "default" is forbidden'):
         world.cluster.delete(NAMESPACE, "", "default")
+
+
+def test_large_pods_are_made_in_commits_that_the_store_takes(world: World) -> None:
+    started(world, nodes=1)
+    env = [{"name": "rev", "value": "1"}, {"name": "large", "value": "x" * 90_000}]
+    body = with_member(
+        deployment(replicas=24), [{"name": "c", "env": env}], "spec", "template", "spec", "containers"
+    )
+    world.cluster.create(body)
+    world.wait(lambda: len(world.pods()) == 24)
+    (copy,) = world.copies
+    assert copy.conditions.as_json() == []
+
+
+def test_the_controllers_go_on_when_the_store_comes_back(registry: Registry) -> None:
+    """Nothing is asked of it in between but now and then, and what changed while it was away is done."""
+    url = (
+        "etcd://127.0.0.1:2379"
+        if isinstance(registry, EtcdRegistry)
+        else registry.open().name.replace(" ", ":")
+    )
+    copy = Controllers(url, QUICK)
+    copy.start()
+    cluster = ClusterStore(registry.open())
+    cluster.create(deployment(replicas=2))
+    wait_for(lambda: len(cluster.list(POD)) == 2)
+    registry.break_down()
+    wait_for(lambda: any(one["name"] == "StoreLost" for one in copy.conditions.as_json()))
+    used = time.process_time()
+    time.sleep(0.5)  # it is away for a while
+    assert time.process_time() - used < 0.3
+    registry.start()
+    cluster.change(DEPLOYMENT, "default", "web", lambda body: with_member(body, 4, "spec", "replicas"))
+    wait_for(lambda: len(cluster.list(POD)) == 4 and copy.conditions.as_json() == [])
+    copy.stop()
+    cluster.close()
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + WITHIN
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)  # the test follows nothing here: its registry breaks down
