@@ -70,7 +70,9 @@ def _oci(runtime: str) -> Peer:
 PEERS = {
     "podman": _podman("podman"),
     "podman-none": _podman("none"),
-    "ctr": Peer(lambda name: _ctr("run", "--detach", BUSYBOX, name, *FOREVER), _end_by_ctr, "containerd-shim"),
+    "ctr": Peer(
+        lambda name: _ctr("run", "--detach", BUSYBOX, name, *FOREVER), _end_by_ctr, "containerd-shim"
+    ),
     "runc": _oci("runc"),
     "crun": _oci("crun"),
 }
@@ -108,7 +110,7 @@ def measure_many(peer: Peer, number: int) -> dict[str, object]:
 
 
 def proportional(name: str) -> int:
-    """Return the proportional set size of all processes that are called so, in bytes (proc(5), smaps_rollup)."""
+    """Return the proportional set size of all processes that are called so, in bytes (proc(5))."""
     total = 0
     for status in Path("/proc").glob("[0-9]*/comm"):
         try:

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from tests.calls import REFERENCE_PLUGINS, Container, Json, Plugins, ip_json, run
-from tests.overlay import golden
+from tests.overlay.flannel.recordings import FOLDER
 from tests.overlay_world import (
     CONFIG,
     DATA_DIR,
@@ -26,7 +26,7 @@ from tests.overlay_world import (
     state_of,
 )
 
-RECORDED = golden.FOLDER / "i_cni_plugin"
+RECORDED = FOLDER / "i_cni_plugin"
 
 __all__ = ["lease", "plugins"]
 

@@ -13,7 +13,7 @@ from cni_spec.errors import CniError
 from overlay.net_conf import NetConf, parse_net_conf
 from overlay.record import Mode
 from overlay.subnet import BITS, parse_subnet
-from tests.overlay import golden
+from tests.overlay.flannel.recordings import FOLDER
 
 
 def conf(**members: Any) -> NetConf:
@@ -178,8 +178,8 @@ def test_it_is_read_as_it_is_written() -> None:
         assert again == before
 
 
-@pytest.mark.parametrize("case", sorted(path.parent.name for path in golden.FOLDER.glob("*/net-conf.json")))
+@pytest.mark.parametrize("case", sorted(path.parent.name for path in FOLDER.glob("*/net-conf.json")))
 def test_what_flannel_was_configured_with_configures_us(case: str) -> None:
-    text = (golden.FOLDER / case / "net-conf.json").read_text()
+    text = (FOLDER / case / "net-conf.json").read_text()
     seen = parse_net_conf(text, case)[0]
     assert str(seen.network) == "10.244.0.0/16"

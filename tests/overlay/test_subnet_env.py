@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from overlay.subnet import parse_subnet
 from overlay.subnet_env import SubnetEnv, parse_subnet_env, write_subnet_env
-from tests.overlay import golden
+from tests.overlay.flannel.recordings import FOLDER
 from tests.overlay.records import subnets
 
-FILES = sorted(golden.FOLDER.glob("*/*.subnet.env"))
+FILES = sorted(FOLDER.glob("*/*.subnet.env"))
 FOUR = SubnetEnv((parse_subnet("10.244.0.0/16"),), (parse_subnet("10.244.17.0/24"),), 1450, True)
 
 
