@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable
 
-from pod_runner.container.process import Stdio, connect_inside
+from pod_runner.container.process import Stdio
 from pod_runner.container.spec import ContainerError
+from pod_runner.supervisor.checks import Opening
 from pod_runner.supervisor.control import Conversation
 from pod_runner.supervisor.lines import JsonObject
 from pod_runner.supervisor.machine import Machine
 from pod_runner.supervisor.measuring import measure
 from pod_runner.supervisor.running import ContainerLife
+from pod_runner.supervisor.shared import LOOPBACK
+
+CONNECT_IN = 5.0  # seconds; on a loopback a full backlog is the only reason to wait
 
 
 class Refused(Exception):
@@ -134,9 +139,25 @@ class Answering:
         sandbox = self._machine.shared.sandbox
         if sandbox is None:
             raise Refused("the pod has no sandbox at this moment")
-        with connect_inside(sandbox, port) as connection:
-            conversation.say({}, [connection.fileno()])
-        conversation.close()
+        self._connect(conversation, sandbox.netns, port, [LOOPBACK, "::1"])
+
+    def _connect(self, conversation: Conversation, netns: str, port: int, hosts: list[str]) -> None:
+        """Hand over a connection to the first of the hosts that answers."""
+
+        def opened(connection: socket.socket) -> None:
+            with connection:
+                conversation.say({}, [connection.fileno()])
+            conversation.close()
+
+        def failed(message: str) -> None:
+            if hosts[1:]:
+                self._connect(conversation, netns, port, hosts[1:])
+            else:
+                conversation.say({"error": message})
+                conversation.close()
+
+        opening = Opening(self._machine.shared.loop, netns, (hosts[0], port), CONNECT_IN, opened, failed)
+        conversation.on_hang_up = opening.cancel
 
     def _signal(self, conversation: Conversation, body: JsonObject) -> None:
         life, number = self._life(body), body.get("signal")

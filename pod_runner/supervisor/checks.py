@@ -76,6 +76,30 @@ class Connecting:
             done(is_good, message)
 
 
+class Opening(Connecting):
+    """A connection that is handed over once it is there; `opened` owns it."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        netns: str,
+        address: tuple[str, int],
+        timeout: float,
+        opened: Callable[[socket.socket], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        self._opened = opened
+        super().__init__(loop, netns, address, timeout, lambda _, message: failed(message))
+
+    def _go_on(self) -> None:
+        assert self._socket is not None
+        taken, self._socket = self._socket, None
+        self._loop.forget(taken.fileno())
+        self.cancel()
+        taken.setblocking(True)
+        self._opened(taken)
+
+
 class Request(Connecting):
     """An HTTP request; 200 to 399 is success. The answer's first line is enough."""
 

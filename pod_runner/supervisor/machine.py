@@ -19,6 +19,7 @@ from pod_runner.supervisor.stopping import Stopping
 from pod_runner.volumes.etc_files import write_etc
 from pod_runner.volumes.preparing import keep_volumes, prepare_volumes
 
+GRAVE = ("sandbox", "network", "volumes")  # troubles without whose end no container starts
 FIRST_RETRY, LONGEST_RETRY = (
     1.0,
     30.0,
@@ -64,7 +65,7 @@ class Machine:
             addresses=record.addresses,
             host_address=shared.order.node.address,
             started_at=record.started_at,
-            message="; ".join(shared.troubles.values()),
+            message="; ".join(shared.troubles[one] for one in GRAVE if one in shared.troubles),
             not_applied=tuple(shared.notes),
             troubles=tuple(shared.troubles.values()),
         )

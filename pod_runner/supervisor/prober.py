@@ -55,7 +55,10 @@ class Series:
 
 
 class Prober:
-    """All probes of one run. `changed`: started or ready did; `failed`: it is to be ended, and why."""
+    """All probes of one run. `changed`: started or ready did; `failed`: it is to be ended, and why.
+
+    `ran` in seconds; `was_started` and `was_ready`: as an earlier supervisor found it.
+    """
 
     def __init__(
         self,
@@ -63,12 +66,13 @@ class Prober:
         ran: float,
         *,
         was_started: bool,
+        was_ready: bool,
         changed: Callable[[], None],
         failed: Callable[[str], None],
     ) -> None:
         container = asker.container
         self.is_started = was_started or container.startup_probe is None
-        self._is_good = container.readiness_probe is None
+        self._is_good = was_ready or container.readiness_probe is None
         self._asker, self._changed, self._failed = asker, changed, failed
         self._series: list[Series] = []
         if self.is_started:

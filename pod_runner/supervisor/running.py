@@ -83,16 +83,13 @@ class ContainerLife:
     def status(self) -> ContainerStatus:
         """Return its status."""
         record, spec = self.record, self.container
-        is_ready = self._prober is not None and self._prober.is_ready and self._hook is None
         return ContainerStatus(
             name=self.name,
             image=spec.image,
             state=record.state,
             last=record.last,
-            ready=self.went_well and record.is_done
-            if self.kind is Kind.INIT
-            else self.is_running and is_ready and not record.is_stopping,
-            started=self.is_running and record.started,
+            ready=self.is_passed if self.kind is Kind.INIT else record.ready and not record.is_stopping,
+            started=record.started,
             restarts=max(0, record.runs - 1),
             image_id=record.image_id,
             container_id=self._id(),
@@ -174,7 +171,7 @@ class ContainerLife:
         record.runs += 1
         self._refusals = None
         record.pid, record.ticks = pid, start_time(pid) or 0
-        record.state, record.started = Running(clock()), False
+        record.state, record.started, record.ready = Running(clock()), False, False
         record.oom_kills = shared.cgroups.oom_kills(shared.cgroup_of(self.name))
         self._spec = spec
         self._keep(spec)
@@ -209,13 +206,19 @@ class ContainerLife:
 
     def _probe(self, *, was_started: bool, ran: float) -> None:
         self._prober = Prober(
-            self.asker(), ran, was_started=was_started, changed=self._probes_changed, failed=self._unwell
+            self.asker(),
+            ran,
+            was_started=was_started,
+            was_ready=was_started and self.record.ready,
+            changed=self._probes_changed,
+            failed=self._unwell,
         )
-        self.record.started = self._prober.is_started
+        self._probes_changed()
 
     def _probes_changed(self) -> None:
         if self._prober is not None:
             self.record.started = self._prober.is_started
+            self.record.ready = self._prober.is_ready
         self._shared.changed()
 
     def _unwell(self, message: str) -> None:
@@ -330,7 +333,7 @@ class ContainerLife:
         since = record.state.started_at if isinstance(record.state, Running) else now
         ended = Terminated(code, reason, since, now, number, message, self._id())
         record.pid = record.ticks = 0
-        record.started = record.is_stopping = False
+        record.started = record.ready = record.is_stopping = False
         record.state, self._end_message = ended, ""
         if reason == "StartError":
             record.runs += 1
