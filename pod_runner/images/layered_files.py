@@ -100,5 +100,9 @@ def _read(folder: int, name: str, limit: int) -> bytes | None:
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:  # exchanged for a link, in a folder that somebody writes to
         return None
-    with open(file, "rb", closefd=True) as opened:  # noqa: PTH123  a descriptor has no path
-        return opened.read(limit)
+    try:
+        return os.read(file, limit)  # of a regular file all of it
+    except OSError:  # exchanged for a folder
+        return None
+    finally:
+        os.close(file)
