@@ -22,6 +22,7 @@ PANELS = {
         "lint": "podwire.commands.lint",
         "explain": "podwire.commands.explain",
         "inspect": "podwire.commands.inspect",
+        "map": "podwire.commands.map",
         "ipam": "podwire.ipam_commands",
     },
     "This node": {
@@ -36,6 +37,7 @@ PANELS = {
         "dns": "podwire.commands.dns",
         "service": "podwire.commands.service",
         "pod": "podwire.commands.pod",
+        "image": "podwire.commands.image",
         "resolve": "podwire.commands.resolve",
     },
     "A cluster: what there is (the words are kubectl's)": {

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from pod_runner.images.layer_tree import OPAQUE
+from pod_runner.images.looks import OPAQUE
 
 LINKS_MAX = 40  # MAXSYMLINKS of the kernel
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -100,5 +100,9 @@ def _read(folder: int, name: str, limit: int) -> bytes | None:
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:  # exchanged for a link, in a folder that somebody writes to
         return None
-    with open(file, "rb", closefd=True) as opened:  # noqa: PTH123  a descriptor has no path
-        return opened.read(limit)
+    try:
+        return os.read(file, limit)  # of a regular file all of it
+    except OSError:  # exchanged for a folder
+        return None
+    finally:
+        os.close(file)

@@ -106,8 +106,11 @@ class Known:
             self._maps[key] = words(seen.now.body, "data")
 
     def _take_pod(self, ref: Ref, found: Object | None, now: float) -> WantedPod | None:
-        """Keep a pod of this node; one that cannot be run is a condition, and goes on as it was."""
-        if found is None or node_name(found.body) != self._places.name:
+        """Keep a pod of this node; one that cannot be run is a condition, and goes on as it was.
+
+        What has a source is shown in the store and run by that, as static pods are.
+        """
+        if found is None or node_name(found.body) != self._places.name or source_of(found.body):
             self._conditions.tell(BAD_POD, "", about=_shown(ref))
             self._stored.pop(ref, None)
             return None

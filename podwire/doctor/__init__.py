@@ -13,5 +13,5 @@ firewalls.py         chains that drop what is forwarded, firewalld, ufw, Docker
 network_services.py  systemd-networkd, udev's .link files, NetworkManager
 leftovers.py         other networks' devices, cni0, the order of conflists
 overlaps.py          the cluster's networks against the host's routes
-packet_sizes.py      MTUs, and wrong checksums
+packet_sizes.py      MTUs, and wrong checksums    rootless.py   whether an ordinary user can have a lab
 """

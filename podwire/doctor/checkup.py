@@ -18,6 +18,7 @@ from podwire.doctor.network_services import look_at_link_files, look_at_network_
 from podwire.doctor.overlaps import look_at_overlaps
 from podwire.doctor.packet_sizes import look_at_sizes
 from podwire.doctor.pod_features import look_at_pods
+from podwire.doctor.rootless import look_at_rootless
 from podwire.doctor.software import PLUGIN_FOLDER, look_at_software
 from podwire.doctor.sysctls import look_at_sysctls
 from podwire.doctor.tunnel_ports import look_at_ports
@@ -49,6 +50,7 @@ def examine(cluster: Cluster, files: HostFiles) -> Iterator[Verdict]:
         "conflists": lambda: look_at_conflists(files),
         "overlapping networks": lambda: look_at_overlaps(cluster),
         "packet sizes": lambda: look_at_sizes(cluster),
+        "rootless lab": look_at_rootless,
     }
     for name, look in looks.items():
         yield from seen_by(name, look)

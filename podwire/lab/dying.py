@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 
-from podwire.lab.blueprint import PODS, Blueprint
+from podwire.lab.blueprint import CGROUPS, PODS, Blueprint
 from podwire.lab.finding import Found, below, end, end_with_guests, namespaces_of
 from podwire.lab.folder import LabFolder
 from podwire.lab.inside import root
@@ -36,3 +36,4 @@ def remove_cgroups(path: str) -> None:
     cgroups = Cgroups.detect()
     cgroups.kill(path)
     cgroups.remove(path)
+    cgroups.remove_empty(CGROUPS)
