@@ -32,7 +32,7 @@ def offer(registry: Registry, layers: list[bytes], tag: str = "app:1") -> str:
 
 
 def layers_of(store: ImageStore) -> list[str]:
-    return sorted(one.name for one in (store.root / "layers").iterdir() if one.is_dir())
+    return sorted(one.name for one in (store.root / "layers").glob("*") if one.is_dir())
 
 
 def test_if_not_present_asks_once(store: ImageStore, registry: Registry) -> None:
