@@ -72,7 +72,7 @@ def test_on_failure_runs_until_it_succeeds(world: World) -> None:
 
 def test_a_crashing_container_is_restarted_with_a_back_off(world: World) -> None:
     folder = world.run(*shell("echo again; exit 1"), node={"back_off": 0.3, "longest_back_off": 60.0})
-    status = wait_status(folder, lambda status: "waiting" in main_of(status)["state"] and "lastState" in status or (
+    status = wait_status(folder, lambda status: ("waiting" in main_of(status)["state"] and "lastState" in status) or (
         main_of(status)["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
     ))  # fmt: skip
     waiting = main_of(status)["state"]["waiting"]
