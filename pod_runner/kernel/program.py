@@ -17,7 +17,7 @@ from pod_runner.kernel.numbers import number
 
 OPERATION = struct.Struct("=4i4i8B6Q")  # struct operation of starter.c
 HEADER = struct.Struct("=3Q")
-REPORT = struct.Struct("=3i")  # kind, value, index
+REPORT = struct.Struct("=3i")  # kind, value, and which operation, or which branch
 REPORT_PID, REPORT_ERROR, REPORT_WAITING = 0, 1, 2
 CLONE, FAIL, SKIP = -1, -2, -3
 IMMEDIATE, ADDRESS, REGISTER = range(3)
@@ -72,6 +72,7 @@ class Program:
     """The list while it is written. `stays`: its end is a pause process, not a failed execve."""
 
     stays: bool = False
+    branches: int = 0  # so far
     meanings: list[str] = field(default_factory=list)  # of each operation: the command it stands for
     _operations: list[bytes] = field(default_factory=list)
     _relocations: list[int] = field(default_factory=list)
@@ -101,8 +102,9 @@ class Program:
 
     def branch(self, meaning: str, flags: int, clone3: bytes = b"") -> None:
         """Add a fork whose parent reports the child and ends. `clone3`: struct clone_args, not flags."""
-        arguments: tuple[Argument, ...] = (clone3, len(clone3)) if clone3 else (flags, 0)
-        self._add(meaning, CLONE, arguments, (), (-1, 0, 0))
+        self.branches += 1
+        how: tuple[Argument, ...] = (clone3, len(clone3)) if clone3 else (flags, 0)
+        self._add(meaning, CLONE, (*how, self.branches), (), (-1, 0, 0))
 
     def fail(self, meaning: str, errno: int) -> None:
         """Add a failure: what is reached when all before it that was tolerated did not help."""

@@ -131,10 +131,9 @@ def _become_supervisor(folder: Path, unwanted: int, writer: int) -> None:
             os._exit(0)
         os.close(writer)
         os.close(unwanted)
-        from pod_runner.supervisor.__main__ import (
-            supervise,
-        )  # imported before the fork: here it costs nothing
+        from pod_runner.supervisor.__main__ import detach, supervise  # imported before the fork
 
+        detach(folder)  # whoever reads the output of who asked for this is not to wait for the pod
         os._exit(supervise(folder))
     finally:
         os._exit(1)
