@@ -187,10 +187,10 @@ def _furnish(
         system_mounts.show_terminal(program, dev, shared[CONSOLE])
     if around.hierarchies:
         system_mounts.mount_cgroups(program, sys, around.hierarchies)
-    system_mounts.hide(program, place, hidden, dev)
+    system_mounts.hide(program, place, "", hidden, dev)
     if not privileged:
-        system_mounts.hide(program, proc, system_mounts.masked("proc"), dev)
-        system_mounts.hide(program, sys, system_mounts.masked("sys"), dev)
+        system_mounts.hide(program, proc, "/proc", system_mounts.masked("proc"), dev)
+        system_mounts.hide(program, sys, "/sys", system_mounts.masked("sys"), dev)
         system_mounts.make_read_only(program, proc)
 
 

@@ -55,7 +55,7 @@ def start_container(
     path = f"{sandbox.spec.cgroup}/{spec.cgroup}"
     said += cgroups.make(path, spec.resources)
     spec = _restrict_devices(spec, cgroups, path, said)
-    around = _surroundings(sandbox.spec, cgroups, path)
+    around = surroundings(sandbox.spec, cgroups, path)
     who = _identity(spec, around, said)
     if spec.oom_score_adj is not None and spec.oom_score_adj < _own_oom_score():
         said.append(f"oom_score_adj={spec.oom_score_adj} may be refused: lowering it takes CAP_SYS_RESOURCE")
@@ -84,7 +84,7 @@ def start_exec(
     """
     cgroups = Cgroups.detect()
     path = f"{sandbox.spec.cgroup}/{spec.cgroup}"
-    around = _surroundings(sandbox.spec, cgroups, path)
+    around = surroundings(sandbox.spec, cgroups, path)
     inside = replace(spec, argv=argv, env=env, oom_score_adj=None)
     program = exec_program(around, inside, _identity(spec, around, []), stdio.all, terminal=terminal)
     with ExitStack() as opened:
@@ -179,7 +179,8 @@ def _open(opened: ExitStack, pid: int, started: int, name: str) -> int:
     return descriptor
 
 
-def _surroundings(pod: SandboxSpec, cgroups: Cgroups, path: str) -> Surroundings:
+def surroundings(pod: SandboxSpec, cgroups: Cgroups, path: str) -> Surroundings:
+    """Look up what a program of a process in that cgroup must know."""
     is_user = pod.user_namespace is not None or _mapped("uid") < ALL_IDS
     return Surroundings(
         pod=pod,

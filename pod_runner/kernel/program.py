@@ -142,11 +142,11 @@ class Program:
             case Result():
                 return REGISTER, argument.register
             case Text():
-                return ADDRESS, self._put(argument.text.encode("utf-8", "surrogateescape") + b"\0")
+                return ADDRESS, self._put(_terminated(argument.text))
             case bytes():
                 return ADDRESS, self._put(argument)
             case Pointers():
-                texts = [self._put(one.encode("utf-8", "surrogateescape") + b"\0") for one in argument.texts]
+                texts = [self._put(_terminated(one)) for one in argument.texts]
                 return ADDRESS, self._put_pointers(struct.pack(f"={len(texts) + 1}Q", *texts, 0), len(texts))
             case Pointing():
                 target = self._put(argument.target)
@@ -172,3 +172,9 @@ class Program:
         at = self._put_new(body)
         self._relocations += range(at, at + 8 * count, 8)
         return at
+
+
+def _terminated(text: str) -> bytes:
+    if "\0" in text:
+        raise ContainerError(f"{text!r} has a zero byte, where the kernel takes a string to end")
+    return text.encode("utf-8", "surrogateescape") + b"\0"
