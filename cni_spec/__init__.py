@@ -9,6 +9,8 @@
     request.py      environment + stdin -> Request
     config.py       JSON -> typed configuration: letter case, unknown keys, strictness
     result.py       Result, and its form in every specification version
+    positions.py    where in a JSON text a key or a value is
+    suggestions.py  what somebody probably meant
     network_list.py configuration lists (`*.conflist`), as runtimes read them
 
 Imports nothing of ours. Everybody may import it.

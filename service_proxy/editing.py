@@ -17,7 +17,7 @@ from service_proxy.catalogue import Key, Kind
 from service_proxy.objects import RefusedObject, parse
 from service_proxy.opening import options_of
 from service_proxy.settings import SourceSettings
-from service_proxy.sources.documents import BadDocument, objects_in
+from service_proxy.sources.documents import objects_in
 from service_proxy.sources.identity import (
     JsonObject,
     Unnamed,
@@ -28,6 +28,7 @@ from service_proxy.sources.identity import (
     with_namespace,
 )
 from service_proxy.sources.object_store import ObjectStore
+from service_proxy.sources.yaml_text import BadDocument
 
 
 class Editor(Protocol):

@@ -197,14 +197,26 @@ def _furnish(
 def _finish_root(program: Program, spec: ContainerSpec, identity: Identity) -> None:
     mounting.open_target(program, AT_FDCWD, spec.cwd)
     if spec.security.read_only_root:
-        mounting.set_attributes(
-            program,
-            AT_FDCWD,
-            "mount -o remount,ro /",
-            attributes=mounting.MOUNT_ATTR_RDONLY,
-            is_recursive=False,
-        )
+        _make_read_only(program, AT_FDCWD, "/")
+        covered = {PurePosixPath(one.target) for one in spec.mounts}
+        for part in spec.root.parts:
+            if (
+                PurePosixPath("/", part.target) not in covered
+            ):  # else it would be the volume that is read-only
+                opened = mounting.open_in(program, AT_FDCWD, part.target)
+                _make_read_only(program, opened, f"/{part.target}")
     _close_and_enter_folder(program, spec.cwd, identity)
+
+
+def _make_read_only(program: Program, opened: int | Result, path: str) -> None:
+    """Make one mount read-only, and none of those on it."""
+    mounting.set_attributes(
+        program,
+        opened,
+        f"mount -o remount,ro {path}",
+        attributes=mounting.MOUNT_ATTR_RDONLY,
+        is_recursive=False,
+    )
 
 
 def _close_and_enter_folder(program: Program, folder: str, identity: Identity) -> None:

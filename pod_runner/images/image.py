@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HOST = "host"  # the reference that names the node's own files
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # where an image does not say (runc, podman)
+# Where an image does not say; podman's and Docker's
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,9 @@ class Image:
     """An image that is there. `layers` are folders, topmost first; nothing is written to them.
 
     `digest` is what a status shows as imageID: of the manifest, or of the configuration where an archive has
-    none; "" for a plain folder and the node's own files. `user` as the image says it: "www-data", "33:33", "".
-    `parts` are folders of the node that are seen in the root at the same place.
+    none; "" for a plain folder and the node's own files. `user` as the image says it: "www-data", "33:33".
+    `parts` are folders of the node that are seen in the root at the same place. `store`: whose layers these
+    are.
     """
 
     reference: str
@@ -29,6 +31,7 @@ class Image:
     user: str = ""
     stop_signal: int = 15
     parts: tuple[Path, ...] = ()
+    store: Path | None = None
 
 
 @dataclass(frozen=True)

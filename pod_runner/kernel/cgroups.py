@@ -7,6 +7,7 @@ ordinary user, or a container, may have none that can be written: pods run witho
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,12 @@ class Cgroups:
         """
         if self.version is not None:
             self.version.remove(path)
+
+    def remove_empty(self, path: str) -> None:
+        """Remove a cgroup in which and below which nothing is; one that somebody uses stays."""
+        for folder in self.version.places(path) if self.version is not None else ():
+            with suppress(OSError):  # in use, or gone
+                folder.rmdir()
 
     def usage(self, path: str) -> Usage:
         """Return what it has used."""

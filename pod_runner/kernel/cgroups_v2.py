@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +90,10 @@ class CgroupsV2:
     def oom_kills(self, path: str) -> int:
         """Read the count, which has what is below, too."""
         return read_keyed(self._folder(path) / "memory.events").get("oom_kill", 0)
+
+    def places(self, path: str) -> Iterator[Path]:
+        """Give the cgroup's folder."""
+        yield self._folder(path)
 
     def _folder(self, path: str) -> Path:
         return self.root / path.lstrip("/")

@@ -2,4 +2,7 @@
 
 order       what a supervisor is told: the pod, its configuration, the node; a file
 status      what a pod has become, as the supervisor says it; a file, and a stream
+lines       a conversation over a Unix socket: a JSON object a line, descriptors beside it
+client      asking a supervisor: what the agent and the command line call
+spawner     what the agent has forks supervisors, quickly and small
 """

@@ -32,6 +32,8 @@ class NodePlaces:
     network: str = ""  # the name of a CNI network; "": the first one in the folder
     cluster_dns: tuple[str, ...] = ()
     zone: str = "cluster.local"
+    back_off: float = 10.0  # seconds; kubelet's first delay before a container is restarted
+    longest_back_off: float = 300.0
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cni_spec.suggestions import suggest
 from podwire.lint.findings import Findings, Placed, Severity
-from podwire.lint.keys import suggest
 from podwire.lint.kinds import CAPABILITIES, INTERFACE_TYPES, IPAM_TYPES, META_TYPES, OVERLAY_TYPES
 
 # plugin, the capability without which it has nothing to do, the keys that make it useful all the same

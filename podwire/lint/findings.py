@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cni_spec.json_input import JsonObject
 from cni_spec.network_list import PluginEntry
-from podwire.lint.positions import Positions, Spot, join_path
+from cni_spec.positions import Positions, Spot, join_path
 
 
 class Severity(StrEnum):

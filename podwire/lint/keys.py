@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,9 +15,10 @@ from cni_spec.config import Remarks, SpecModel, complaints, fold_keys
 from cni_spec.errors import CniError
 from cni_spec.json_input import JsonObject
 from cni_spec.network_list import NetworkList, PluginEntry
+from cni_spec.positions import join_path, parent_of
+from cni_spec.suggestions import suggest
 from podwire.lint.findings import Document, Finding, Findings, Placed, Severity
 from podwire.lint.kinds import FOREIGN_TYPES, IPAM_TYPES, OVERLAY_TYPES
-from podwire.lint.positions import join_path, parent_of
 
 LIST_KEYS = (
     "cniVersion", "cniVersions", "name", "disableCheck", "disableGC", "loadOnlyInlinedPlugins", "plugins",
@@ -72,13 +72,6 @@ def _without_ours(section: JsonObject) -> JsonObject:
     is_ptp = section.get("type") == "ptp"
     ours = {"name", "ipam", *(("isdefaultgateway",) if is_ptp else ())}
     return {key: value for key, value in section.items() if key.casefold() not in ours}
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean "x"?`, or "" if nothing is near."""
-    folded = {one.casefold(): one for one in known}
-    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.7)
-    return f'; did you mean "{folded[near[0]]}"?' if near else ""
 
 
 def _check_foreign(placed: Placed) -> Findings:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from netaddr import IPAddress, IPNetwork
 
 from cni_spec.addresses import parse_address, parse_cidr
+from cni_spec.positions import join_path
 from podwire.lint.findings import Findings, Placed
-from podwire.lint.positions import join_path
 
 
 @dataclass(frozen=True)

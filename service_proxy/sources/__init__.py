@@ -9,6 +9,7 @@
     directory    a folder of YAML and JSON files, the embedded default
     claims       which of the files that name an object is believed
     documents    a file's text -> objects
+    yaml_text    the YAML that JSON could say as well, within limits
 
     store        objects under a prefix of a `cluster_store.store.Store` (etcd, a folder)
     object_store whoever writes them there

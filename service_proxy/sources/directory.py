@@ -19,10 +19,11 @@ from cluster_store.file_changes import FolderGone
 from cluster_store.store import StoreUnavailable
 from service_proxy.catalogue import Changed, Event
 from service_proxy.sources.claims import Claims, believed
-from service_proxy.sources.documents import BadDocument, objects_in
+from service_proxy.sources.documents import objects_in
 from service_proxy.sources.folder_watch import FolderWatch
 from service_proxy.sources.identity import shown
 from service_proxy.sources.refusals import SHOWN, Condition, Refusals
+from service_proxy.sources.yaml_text import BadDocument
 
 FILE_LIMIT = 256 << 20  # bytes; 10,000 services with 100,000 endpoints are 22 MB of JSON
 GRACE = 1.0  # seconds that a file which is half written when we begin has to become whole

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from service_proxy.model import ServiceName
-from service_proxy.sources.documents import BadDocument, objects_in
+from service_proxy.sources.documents import objects_in
+from service_proxy.sources.yaml_text import BadDocument
 from tests.service_proxy.sources.objects import endpoints, pod, service
 from tests.service_proxy.sources.worlds import FolderWorld, Reader, reading
 

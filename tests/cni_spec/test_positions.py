@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podwire.lint.positions import Spot, join_path, locate, parent_of
+from cni_spec.positions import Spot, join_path, locate, parent_of
 
 TEXT = """{
   "name": "net1",

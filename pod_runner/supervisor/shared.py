@@ -1,0 +1,114 @@
+"""What the parts of one supervisor share: the pod, its record, the loop, what was prepared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pod_runner.container.process import Stdio, start_exec
+from pod_runner.container.sandbox import Sandbox
+from pod_runner.container.spec import ContainerError, ContainerSpec, SandboxSpec
+from pod_runner.kernel.cgroups import Cgroups
+from pod_runner.manifests.pod import Pod
+from pod_runner.supervisor.fields import Facts
+from pod_runner.supervisor.loop import Loop
+from pod_runner.supervisor.order import PodOrder
+from pod_runner.supervisor.restarts import BackOff
+from pod_runner.supervisor.state import PodRecord
+from pod_runner.volumes.preparing import Volumes
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass
+class Shared:
+    """One pod's things. `changed` is to be called after anything that its status or its next step depends on.
+
+    `notes`: limits and labels that this machine could not apply; `troubles`: what went wrong and is tried
+    again, by what it is about.
+    """
+
+    loop: Loop
+    folder: Path
+    order: PodOrder
+    pod: Pod
+    record: PodRecord
+    cgroups: Cgroups
+    spec: SandboxSpec
+    changed: Callable[[], None]
+    sandbox: Sandbox | None = None
+    volumes: Volumes = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    troubles: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def back_off(self) -> BackOff:
+        """Return how long to wait before a container is started again."""
+        return BackOff(self.order.node.back_off, self.order.node.longest_back_off)
+
+    @property
+    def address(self) -> str:
+        """Return where probes find the pod, from inside it."""
+        return self.record.addresses[0] if self.record.addresses else LOOPBACK
+
+    @property
+    def is_stopping(self) -> bool:
+        """Tell whether the pod is to end."""
+        return self.record.stop_by is not None
+
+    @property
+    def said_name(self) -> str:
+        """Return the pod as sentences name it."""
+        metadata = self.pod.metadata
+        return f"{metadata.name}_{metadata.namespace}({metadata.uid})"
+
+    def cgroup_of(self, container: str) -> str:
+        """Return the path of a container's cgroup."""
+        return f"{self.spec.cgroup}/{container}"
+
+    def facts(self) -> Facts:
+        """Return what variables may be taken from."""
+        node = self.order.node
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return Facts(
+            self.pod,
+            self.spec.hostname,
+            self.record.addresses,
+            node.address,
+            node.name,
+            os.cpu_count() or 1,
+            memory,
+        )
+
+    def execute(
+        self, pid: int, spec: ContainerSpec, argv: tuple[str, ...], stdio: Stdio, *,
+        terminal: bool = False, env: dict[str, str] | None = None,
+    ) -> int:  # fmt: skip
+        """Start a command in a container whose process 1 is `pid`. Raises ContainerError."""
+        if self.sandbox is None:
+            raise ContainerError("the pod has no sandbox at this moment")
+        variables = {**spec.env, **(env or {})}
+        return start_exec(self.sandbox, pid, spec, argv, variables, stdio, terminal=terminal)
+
+    def kill_cgroup(self, path: str) -> None:
+        """End everything in a cgroup, if there is one."""
+        try:
+            self.cgroups.kill(path)
+        except ContainerError as error:
+            self.trouble("cgroup", str(error))
+
+    def remove_cgroup(self, path: str) -> None:
+        """Remove a cgroup, if there is one; what cannot be removed is left to `podwire pod gc`."""
+        try:
+            self.cgroups.remove(path)
+        except ContainerError as error:
+            self.trouble("cgroup", str(error))
+
+    def trouble(self, about: str, sentence: str) -> None:
+        """Say what went wrong; "" where it is right again."""
+        if sentence:
+            self.troubles[about] = sentence
+        else:
+            self.troubles.pop(about, None)
