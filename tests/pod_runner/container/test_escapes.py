@@ -133,21 +133,23 @@ def test_dotdot_and_chroot_end_at_the_containers_root(world: World) -> None:
 
 
 @pytest.mark.parametrize("how", ["argv", "script"])
-def test_the_program_that_starts_containers_cannot_be_reached_by_one(world: World, how: str) -> None:
+def test_the_program_that_starts_containers_cannot_be_reached_by_one(
+    world: World, starter: Path, how: str
+) -> None:
     """CVE-2019-5736: /proc/self/exe as program, or as a script's interpreter, is no file of the node."""
     script = world.image / "run"
     script.write_text("#!/proc/self/exe\n")
     script.chmod(0o755)
-    before = starting.STARTER.read_bytes()
+    before = starter.read_bytes()
     with world.pod() as pod:
         done = world.run(pod, *(("/proc/self/exe", "x") if how == "argv" else ("/run", "x")))
     assert done.code == 127  # the starter, without a program
-    assert starting.STARTER.read_bytes() == before
+    assert starter.read_bytes() == before
 
 
-def test_a_container_that_holds_the_starter_open_does_not_hinder_others(world: World) -> None:
+def test_a_container_that_holds_the_starter_open_does_not_hinder_others(world: World, starter: Path) -> None:
     descriptor = starting.starter_binary()
-    assert descriptor is not None
+    assert descriptor is not None, starter
     held = os.open(f"/proc/self/fd/{descriptor}", os.O_RDWR | os.O_CLOEXEC)
     with pytest.raises(PermissionError):
         os.write(held, b"x")

@@ -11,6 +11,7 @@ import pytest
 from pod_runner.container.spec import ContainerError, Network, Resources, RootFs, Security
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.kernel.cgroups_v1 import CgroupsV1
+from pod_runner.kernel.starting import STARTER
 from tests.pod_runner.container.world import World
 
 MEGABYTE = 1 << 20
@@ -30,7 +31,7 @@ def test_containers_that_share_processes_have_pause_as_process_1(world: World) -
     name, own, root, program = done.output.splitlines()
     assert (name, root) == ("pause", "shm")
     assert int(own) > 1
-    assert program.startswith("/memfd:")
+    assert program.startswith("/memfd:") or not STARTER.exists()
 
 
 def test_a_containers_hostname_is_the_pods(world: World) -> None:
