@@ -17,6 +17,7 @@ import sys
 import threading
 from pathlib import Path
 
+from pod_runner.supervisor.descriptors import close_all_but
 from pod_runner.supervisor.lines import BadLine, JsonObject, Lines
 
 ANSWER_IN = 30.0  # seconds; the first answer comes when everything is imported
@@ -102,17 +103,17 @@ def serve(lines: Lines) -> None:
     """Fork a supervisor for each request until the agent hangs up."""
     while (body := lines.receive()) is not None:
         try:
-            lines.send({"pid": fork_supervisor(Path(str(body["spawn"])), lines.fileno())})
+            lines.send({"pid": fork_supervisor(Path(str(body["spawn"])))})
         except (OSError, KeyError) as error:
             lines.send({"error": f"no process for a supervisor: {error}"})
 
 
-def fork_supervisor(folder: Path, unwanted: int) -> int:
-    """Fork twice and return the supervisor's process id; it does not keep the descriptor `unwanted`."""
+def fork_supervisor(folder: Path) -> int:
+    """Fork twice and return the supervisor's process id; it keeps no descriptor of ours."""
     reader, writer = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
-        _become_supervisor(folder, unwanted, writer)
+        _become_supervisor(folder, writer)
     os.close(writer)
     os.waitpid(child, 0)
     with os.fdopen(reader, "rb") as pipe:
@@ -122,19 +123,17 @@ def fork_supervisor(folder: Path, unwanted: int) -> int:
     return int(said)
 
 
-def _become_supervisor(folder: Path, unwanted: int, writer: int) -> None:
+def _become_supervisor(folder: Path, writer: int) -> None:
     """Go on as the supervisor in a grandchild; never return into the spawner's loop."""
     try:
         os.setsid()
         if (pid := os.fork()) != 0:
             os.write(writer, str(pid).encode())
             os._exit(0)
-        os.close(writer)
-        os.close(unwanted)
-        from pod_runner.supervisor.__main__ import (
-            supervise,
-        )  # imported before the fork: here it costs nothing
+        close_all_but()
+        from pod_runner.supervisor.entry import detach, supervise  # imported before the fork
 
+        detach(folder)
         os._exit(supervise(folder))
     finally:
         os._exit(1)
@@ -142,7 +141,7 @@ def _become_supervisor(folder: Path, unwanted: int, writer: int) -> None:
 
 def main() -> None:
     """Import what supervisors need, set it aside from the garbage collector's writes, and serve."""
-    import pod_runner.supervisor.__main__  # noqa: F401  # what forks share
+    import pod_runner.supervisor.entry  # noqa: F401  # what forks share
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the agent's affair
     connection = socket.socket(fileno=os.dup(0))
