@@ -1,6 +1,6 @@
 """What pyproject.toml cannot say: the wheel holds two executables, each built from one C file.
 
-`launcher` is what lies in /opt/cni/bin, `starter` what a pod's processes begin as. Everything else is declared
+`launcher` is what lies in /opt/cni/bin, `starter` what a pod's processes begin as. All else is declared
 there. Without a C compiler the package is built without them, and Python does the same work, slower.
 """
 
@@ -62,7 +62,9 @@ class BuildPrograms(Command):
 
     def _build(self, compiler: CCompiler, source: Path, target: Path, way: Way) -> bool:
         try:
-            objects = compiler.compile([str(source)], output_dir=self.build_temp, extra_postargs=[*way.compile])
+            objects = compiler.compile(
+                [str(source)], output_dir=self.build_temp, extra_postargs=[*way.compile]
+            )
             compiler.link_executable(objects, str(target), extra_postargs=[*way.link])
         except (CCompilerError, DistutilsExecError) as error:
             sys.stderr.write(f"podwire: {source}: {error}\n")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
 
 _SPACE = re.compile(r"[ \t\n\r]*")  # RFC 8259 section 2
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -44,8 +46,13 @@ class Positions:
 
     def spot(self, offset: int) -> Spot:
         """Turn an offset into line and column."""
-        before = self.text[:offset]
-        return Spot(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
+        line = bisect_right(self._starts, offset)
+        return Spot(line, offset - self._starts[line - 1] + 1)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Return where lines begin."""
+        return [0, *(found.end() for found in re.finditer("\n", self.text))]
 
     def _spot(self, table: dict[str, int], path: str) -> Spot:
         folded = path.casefold()

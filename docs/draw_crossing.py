@@ -9,16 +9,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from html import escape
 from typing import Any
+
+from podwire.map.drawing import box, label, line, svg
 
 PODWIRE = [sys.executable, "-m", "podwire"]
 LAB = "crossing"
-STYLE = """text{font:13px ui-monospace,monospace;fill:#1b1f24}
-.h{font-weight:bold} .s{fill:#57606a;font-size:12px} .n{fill:#9a6700;font-weight:bold}
-rect{rx:8;stroke:#57606a;fill:#fff} .ns{fill:#f6f8fa;stroke-dasharray:5 4} .if{fill:#dafbe1} .br{fill:#ddf4ff}
-.tun{fill:#fff8c5} .ul{fill:#eaeef2} line{stroke:#57606a;stroke-width:2} .w{stroke:#9a6700}
-svg{background:#fff}"""
 WIDTH, HALF, RIGHT = 1040, 490, 530  # of the picture, of one node's side, where the second begins
 
 
@@ -65,9 +61,7 @@ def draw(one: dict[str, Any], other: dict[str, Any]) -> str:
         label(20 + HALF // 2 + 12, 535, f"④ outer {host(one['uplink'])} → {host(other['uplink'])}", "n"),
         label(20 + HALF // 2 + 12, 552, f"UDP {port(one)}, VNI {vni(one)}, inner packet unchanged", "s"),
     ]
-    size = f'width="{WIDTH}" height="640" viewBox="0 0 {WIDTH} 640"'
-    body = "\n".join(parts)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n<style>{STYLE}</style>\n{body}\n</svg>'
+    return svg(WIDTH, 640, parts)
 
 
 def side(seen: dict[str, Any], x: int, *, is_first: bool) -> list[str]:
@@ -110,23 +104,6 @@ def arrival(seen: dict[str, Any]) -> list[str]:
         f"⑥ {network(bridge)} dev {bridge['ifname']}",
         "   the pod sees the other pod's own address",
     ]
-
-
-def box(x: int, y: int, width: int, height: int, kind: str, title: str, *lines: str) -> str:
-    """Return a box with a title and lines of text."""
-    text = [label(x + 14, y + 22, title, "h")]
-    text += [label(x + 14, y + 44 + 19 * i, one, "s") for i, one in enumerate(lines)]
-    return "\n".join([f'<rect class="{kind}" x="{x}" y="{y}" width="{width}" height="{height}"/>', *text])
-
-
-def label(x: int, y: int, text: str, kind: str = "s") -> str:
-    """Return a line of text."""
-    return f'<text class="{kind}" x="{x}" y="{y}" xml:space="preserve">{escape(text)}</text>'
-
-
-def line(x1: int, y1: int, x2: int, y2: int, kind: str = "") -> str:
-    """Return a line."""
-    return f'<line class="{kind}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>'
 
 
 def address(link: Any) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from draw_crossing import STYLE, box, line
+from podwire.map.drawing import box, line, svg
 
 PODWIRE = [sys.executable, "-P", "-c", "from podwire.main import main; main()"]
 LAB, TABLE = "life", "podwire_services"
@@ -155,9 +155,7 @@ def draw(seen: Seen) -> str:
     parts += [
         box(LEFT, height - 70, WIDTH - 40, 58, "ul", LATER, flow_words(seen.flow)),
     ]
-    size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
-    body = "\n".join(parts)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n<style>{STYLE}</style>\n{body}\n</svg>'
+    return svg(WIDTH, height, parts)
 
 
 def drawn_right(seen: Seen, y: int) -> Iterator[str]:

@@ -14,6 +14,7 @@ from linuxnet.errors import KernelError
 
 # linux/sched.h
 MOUNT, UTS, IPC, PID, NETWORK = 0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000
+USER = 0x10000000
 ALL = MOUNT | UTS | IPC | PID | NETWORK  # all that a machine inside the machine has of its own
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 

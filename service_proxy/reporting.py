@@ -62,6 +62,25 @@ def services(node: ServiceNode) -> list[JsonObject]:
         return [_line(node, known[name]) for name in sorted(known)]
 
 
+def leads(node: ServiceNode, most: int) -> JsonObject:
+    """Return the first services by name with all they lead to, and how many there are: for a map of them."""
+    with node.lock:
+        known = node.catalogue.services
+        found = [_facts(known[name]) | {"back_ends": _leads_to(node, name)} for name in sorted(known)[:most]]
+        return {"total": len(known), "services": found}
+
+
+def _leads_to(node: ServiceNode, name: ServiceName) -> list[JsonObject]:
+    endpoints = {
+        one.address: {
+            "address": text_of(one.address), "pod": one.pod, "node": one.node, "is_ready": one.is_ready,
+        }
+        for each in node.catalogue.slices_of(name)
+        for one in each.endpoints
+    }  # fmt: skip
+    return [endpoints[address] for address in sorted(endpoints)]
+
+
 def show(node: ServiceNode, name: ServiceName) -> JsonObject | None:
     """Return one service: front ends and what they had, back ends and what they have; None: there is none."""
     with node.lock:

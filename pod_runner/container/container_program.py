@@ -24,6 +24,7 @@ from pod_runner.kernel.namespaces import write_file
 from pod_runner.kernel.program import Pointers, Program, Result, Text
 
 F_SETFD, FD_CLOEXEC = 2, 1  # linux/fcntl.h
+CONSOLE = "console"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -52,12 +53,14 @@ def container_program(
     _begin(program, around, spec)
     layers = root.gather_layers(program, spec.root) if around.is_mapped else None
     volumes = volume_mounts.gather_volumes(program, spec.mounts, is_mapped=around.is_mapped)
-    shm = _gather_shared_memory(program, around.pod)
+    shared = {SHM: _gather_shared_memory(program, around.pod)}
+    if spec.terminal:
+        shared[CONSOLE] = system_mounts.gather_terminal(program)
     outer = system_mounts.gather_outer(program) if around.is_user else {}
     _enter(program, around)
     program.call("mount --make-rprivate /", "mount", 0, Text("/"), 0, MS_REC | MS_PRIVATE, 0)
     place = root.mount_root(program, spec.root, layers, is_user=around.is_user)
-    _furnish(program, around, spec, place, outer, shm)
+    _furnish(program, around, spec, place, outer, shared)
     volume_mounts.attach_volumes(program, place, volumes)
     open_label(program, identity)
     pivot(program, place)
@@ -134,10 +137,12 @@ def _gather_shared_memory(program: Program, pod: SandboxSpec) -> Result:
     here = program.call(
         "open our mount namespace", "openat", AT_FDCWD, Text("/proc/self/ns/mnt"), os.O_CLOEXEC, 0
     )
+    folder = mounting.open_in(program, AT_FDCWD, ".", resolve=0)  # setns(2) changes it
     program.call(said, "setns", given.PROCESS_FD, namespaces.MOUNT)
     opened = mounting.open_in(program, AT_FDCWD, f"/{SHM}", resolve=0)
     tree = mounting.clone_tree(program, opened, said)
     program.call("back to our mount namespace", "setns", here, namespaces.MOUNT)
+    program.call("back to our folder", "fchdir", folder)
     return tree
 
 
@@ -167,7 +172,7 @@ def _furnish(
     spec: ContainerSpec,
     place: Result,
     outer: Mapping[str, Result],
-    shm: Result,
+    shared: Mapping[str, Result],
 ) -> None:
     """Mount what every container has, and hide what none may see."""
     privileged = spec.security.privileged
@@ -177,15 +182,15 @@ def _furnish(
     dev = system_mounts.mount_dev(program, place, has_tty_group=around.has_tty_group)
     extra = _node_devices() if privileged and not around.is_user else {}
     system_mounts.make_devices(program, dev, outer, extra)
-    system_mounts.show_shared_memory(program, dev, shm)
+    system_mounts.show_shared_memory(program, dev, shared[SHM])
     if spec.terminal:
-        system_mounts.show_terminal(program, dev)
+        system_mounts.show_terminal(program, dev, shared[CONSOLE])
     if around.hierarchies:
         system_mounts.mount_cgroups(program, sys, around.hierarchies)
-    system_mounts.hide(program, place, hidden, dev)
+    system_mounts.hide(program, place, "", hidden, dev)
     if not privileged:
-        system_mounts.hide(program, proc, system_mounts.masked("proc"), dev)
-        system_mounts.hide(program, sys, system_mounts.masked("sys"), dev)
+        system_mounts.hide(program, proc, "/proc", system_mounts.masked("proc"), dev)
+        system_mounts.hide(program, sys, "/sys", system_mounts.masked("sys"), dev)
         system_mounts.make_read_only(program, proc)
 
 

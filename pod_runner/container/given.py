@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import EDQUOT, ENOSYS, EPERM
 
-from pod_runner.kernel.program import Program, Text
+from pod_runner.kernel.program import FIRST_FIXED, Program, Text
 
 # After the starter's own (0 to 4, kernel/starting.py)
 SYNC_FD = 5  # a pipe: what is read from it comes when ids are mapped
@@ -13,7 +13,8 @@ PROCESS_FD = 7  # a pidfd: whose namespaces are entered
 USER_FD = 8  # a user namespace, for mounts with its ids
 LABEL_FD = SYNC_FD  # of a container, where nobody waits: the file for a label
 FIRST_UNKNOWN = 9
-LAYER_FD = 100  # and the following: layers of a root file system
+UPPER_FD, WORK_FD = FIRST_FIXED + 1, FIRST_FIXED + 2  # of an overlay
+LAYER_FD = FIRST_FIXED + 3  # and the following: layers
 CLOSE_ALL = 0xFFFFFFFF
 KEYCTL_JOIN_SESSION_KEYRING = 1  # linux/keyctl.h
 PR_SET_DUMPABLE = 4  # linux/prctl.h

@@ -1,6 +1,6 @@
 """A container's root file system as calls of a program: an overlay of layers, or a folder as it is.
 
-Layers are opened first and named by descriptor (lowerdir=/proc/self/fd/100:...): no path with a colon or a
+Layers are opened first and named by descriptor (lowerdir=/proc/self/fd/853:...): no path with a colon or a
 comma can mean something else, nothing can be swapped meanwhile, and many layers fit into mount(2)'s page.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from errno import EINVAL
 from pathlib import Path
 
-from pod_runner.container.given import LAYER_FD, USER_FD
+from pod_runner.container.given import LAYER_FD, UPPER_FD, USER_FD, WORK_FD
 from pod_runner.container.sandbox_program import STAGE
 from pod_runner.container.spec import ContainerError, RootFs, RootPart
 from pod_runner.kernel import mounting
@@ -29,7 +29,6 @@ from pod_runner.kernel.mounting import (
 )
 from pod_runner.kernel.program import Program, Result, Text
 
-UPPER_FD, WORK_FD = LAYER_FD - 2, LAYER_FD - 1
 MOST_LAYERS = 128  # as many as Docker's images have; the kernel takes 500 (fs/overlayfs/params.c)
 
 
@@ -122,11 +121,15 @@ def _mount_part(
 
 
 def _overlay(program: Program, root: RootFs | RootPart, target: Result, path: str, *, is_user: bool) -> None:
-    names = ":".join(f"/proc/self/fd/{LAYER_FD + number}" for number in range(len(root.lower)))
-    options = f"lowerdir={names}"
-    if root.upper is not None:
-        options += f",upperdir=/proc/self/fd/{UPPER_FD},workdir=/proc/self/fd/{WORK_FD}"
-    mounting.mount(program, "overlay", target, path, options + (",userxattr" if is_user else ""))
+    names = [f"/proc/self/fd/{LAYER_FD + number}" for number in range(len(root.lower))]
+    opened = _options(names, f"/proc/self/fd/{UPPER_FD}" if root.upper else "", f"/proc/self/fd/{WORK_FD}")
+    shown = _options([str(one) for one in root.lower], str(root.upper or ""), str(root.work))
+    more = ",userxattr" if is_user else ""
+    mounting.mount(program, "overlay", target, path, opened + more, shown=shown + more)
+
+
+def _options(lower: list[str], upper: str, work: str) -> str:
+    return f"lowerdir={':'.join(lower)}" + (f",upperdir={upper},workdir={work}" if upper else "")
 
 
 def _bind(program: Program, folder: Path, target: Result, path: str) -> None:
@@ -197,6 +200,7 @@ def _open_as(program: Program, above: int | Result, path: str, number: int) -> N
     resolve = 0 if above == AT_FDCWD else mounting.RESOLVE_IN_ROOT
     opened = mounting.open_in(program, above, path, flags=DIRECTORY, resolve=resolve)
     program.call(f"open {path}", "dup3", opened, number, os.O_CLOEXEC)
+    program.call(f"open {path}", "close", opened)
 
 
 def _open_stage(program: Program) -> Result:

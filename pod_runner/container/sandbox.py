@@ -18,8 +18,6 @@ from pod_runner.container.sandbox_program import sandbox_program
 from pod_runner.container.spec import ContainerError, IdMapping, Resources, SandboxSpec, UserNamespace
 from pod_runner.kernel import processes
 from pod_runner.kernel.cgroups import Cgroups
-from pod_runner.kernel.numbers import UnknownMachine
-from pod_runner.kernel.program import TooLong
 from pod_runner.kernel.starting import StartFailure, start
 
 PAUSE_CGROUP = "pause"
@@ -56,7 +54,7 @@ def start_sandbox(spec: SandboxSpec, notes: list[str] | None = None) -> Sandbox:
     with ExitStack() as opened:
         try:
             pid = _start(spec, cgroups, opened)
-        except (StartFailure, UnknownMachine, TooLong, OSError) as error:
+        except (StartFailure, OSError) as error:
             said_by = f"make the sandbox of pod {spec.pod_id}: {error}"
             raise ContainerError(said_by, SANDBOX_REASON) from error
     started = processes.start_time(pid)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from errno import ENOENT, ENOTDIR, EPERM
+from errno import EINVAL, ENOENT, ENOTDIR, EPERM
 from functools import cache
 from pathlib import Path
 
@@ -129,11 +129,16 @@ def show_shared_memory(program: Program, dev: Result, tree: Result) -> None:
     mounting.attach_tree(program, tree, target, "mount --bind PAUSE:/shm /dev/shm")
 
 
-def show_terminal(program: Program, dev: Result) -> None:
-    """Make standard input's terminal /dev/console, as programs look for it there."""
+def gather_terminal(program: Program) -> Result:
+    """Copy standard input's terminal. EINVAL: it is of another mount namespace, and cannot be shown."""
+    said = "mount --bind TERMINAL /dev/console"
+    return mounting.clone_tree(program, 0, said, is_recursive=False, tolerate=(EINVAL,))
+
+
+def show_terminal(program: Program, dev: Result, tree: Result) -> None:
+    """Make the terminal /dev/console, where programs look for its name."""
     target = mounting.open_target(program, dev, "console", is_folder=False)
-    tree = mounting.clone_tree(program, 0, "mount --bind TERMINAL /dev/console", is_recursive=False)
-    mounting.attach_tree(program, tree, target, "mount --bind TERMINAL /dev/console")
+    mounting.attach_tree(program, tree, target, "mount --bind TERMINAL /dev/console", tolerate=(EINVAL,))
 
 
 def mount_cgroups(program: Program, sys: Result, hierarchies: Mapping[str, str]) -> None:
@@ -153,16 +158,19 @@ def mount_cgroups(program: Program, sys: Result, hierarchies: Mapping[str, str])
     )
 
 
-def hide(program: Program, above: Result, paths: Mapping[str, bool], dev: Result) -> None:
-    """Lay an empty folder, or /dev/null, over paths (path -> is it a folder?) below what was opened."""
+def hide(program: Program, above: Result, name: str, paths: Mapping[str, bool], dev: Result) -> None:
+    """Lay an empty folder, or /dev/null, over paths (path -> is it a folder?) below what was opened.
+
+    `name`: the place of that, to be said.
+    """
     null = mounting.open_in(program, dev, "null")
     for path, is_folder in paths.items():
-        missing = (ENOENT, ENOTDIR)
+        missing, whole = (ENOENT, ENOTDIR), f"{name}/{path}"
         target = mounting.open_in(program, above, path, tolerate=missing, on_error=2)
         if is_folder:
-            mounting.mount(program, "tmpfs", target, path, "size=0,mode=555", QUIET | MS_RDONLY)
+            mounting.mount(program, "tmpfs", target, whole, "size=0,mode=555", QUIET | MS_RDONLY)
         else:
-            said = f"mount --bind /dev/null {path}"
+            said = f"mount --bind /dev/null {whole}"
             tree = mounting.clone_tree(program, null, said, is_recursive=False)
             mounting.attach_tree(program, tree, target, said)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from pod_runner.images.layer_tree import OPAQUE
+from pod_runner.images.looks import OPAQUE
 
 LINKS_MAX = 40  # MAXSYMLINKS of the kernel
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -42,7 +42,7 @@ def read_file(layers: Sequence[Path], path: str, limit: int) -> bytes | None:
                 walked = [] if target.startswith("/") else walked
                 left = _parts(target) + left
             elif not left:
-                return _read(folder, name, limit)
+                return _read(folder, name, limit) if stat.S_ISREG(status.st_mode) else None
             else:
                 walked.append(name)
     return None
@@ -100,5 +100,9 @@ def _read(folder: int, name: str, limit: int) -> bytes | None:
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     except OSError:  # exchanged for a link, in a folder that somebody writes to
         return None
-    with os.fdopen(file, "rb") as opened:
-        return opened.read(limit) if stat.S_ISREG(os.fstat(file).st_mode) else None
+    try:
+        return os.read(file, limit)  # of a regular file all of it
+    except OSError:  # exchanged for a folder
+        return None
+    finally:
+        os.close(file)

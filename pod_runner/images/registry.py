@@ -96,7 +96,8 @@ class _Repository:
     def _connect(self, url: str) -> Connection:
         parts = urlsplit(url)
         is_tls = parts.scheme == "https"
-        if not parts.hostname or (not is_tls and not is_loopback(parts.netloc)):
+        is_near = parts.scheme == "http" and is_loopback(parts.netloc)
+        if not parts.hostname or not (is_tls or is_near):
             raise ImageError(f"{self._reference.name}: {url}: only HTTPS leaves this machine")
         endpoint = Endpoint(parts.hostname, parts.port or (443 if is_tls else 80), is_tls)
         connection = Connection(endpoint, ssl.create_default_context() if is_tls else None, "")

@@ -7,6 +7,7 @@ ordinary user, or a container, may have none that can be written: pods run witho
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pod_runner.container.spec import Resources
 from pod_runner.kernel.cgroup_files import Usage
 from pod_runner.kernel.cgroups_v1 import CgroupsV1
 from pod_runner.kernel.cgroups_v2 import CgroupsV2
+from pod_runner.kernel.devices import Rule
 
 NO_CGROUPS = "no cgroup can be written here: limits are not applied, use is not counted"
 MOUNTS = Path("/proc/self/mountinfo")
@@ -72,13 +74,9 @@ class Cgroups:
             return self.version.hierarchies()
         return {} if self.version is None else {"": ""}
 
-    def restrict_devices(self, path: str, allowed: tuple[str, ...]) -> str | None:
+    def restrict_devices(self, path: str, allowed: tuple[Rule, ...]) -> str | None:
         """Let a cgroup's processes use these devices alone; return None, or a sentence that says why not."""
-        if isinstance(self.version, CgroupsV1):
-            return self.version.allow_devices(path, allowed)
-        return (
-            None if self.version is None else "devices are not restricted: only version 1 of cgroups can here"
-        )
+        return None if self.version is None else self.version.allow_devices(path, allowed)
 
     def kill(self, path: str) -> None:
         """End all processes of a cgroup and of those below, and wait for that. Raises ContainerError."""
@@ -93,6 +91,12 @@ class Cgroups:
         """
         if self.version is not None:
             self.version.remove(path)
+
+    def remove_empty(self, path: str) -> None:
+        """Remove a cgroup in which and below which nothing is; one that somebody uses stays."""
+        for folder in self.version.places(path) if self.version is not None else ():
+            with suppress(OSError):  # in use, or gone
+                folder.rmdir()
 
     def usage(self, path: str) -> Usage:
         """Return what it has used."""

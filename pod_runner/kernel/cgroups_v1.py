@@ -22,6 +22,7 @@ from pod_runner.kernel.cgroup_files import (
     tree,
     write,
 )
+from pod_runner.kernel.devices import Rule
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class CgroupsV1:
 
     def make(self, path: str, resources: Resources) -> list[str]:
         """Make a cgroup in each hierarchy, and write its limits."""
-        for folder in self._places(path):
+        for folder in self.places(path):
             make_folder(folder)
         if cpuset := self.folders.get("cpuset"):
             _inherit_cpuset(cpuset, path)
@@ -48,27 +49,27 @@ class CgroupsV1:
             for pid in pids_of(freezer):
                 _kill(pid)
             write(freezer / "freezer.state", "THAWED")
-        for folder in self._places(path):
+        for folder in self.places(path):
             end_processes(folder)
 
     def remove(self, path: str) -> None:
         """Remove the cgroup everywhere."""
-        for folder in self._places(path):
+        for folder in self.places(path):
             remove_folder(folder)
 
     def pids(self, path: str) -> list[int]:
         """List processes; a hierarchy is asked that has them all."""
-        return pids_of(next(self._places(path)))
+        return pids_of(next(self.places(path)))
 
     def attach(self, path: str, pid: int) -> None:
         """Move a process, in each hierarchy."""
-        for folder in self._places(path):
+        for folder in self.places(path):
             if said := write(folder / "cgroup.procs", str(pid)):
                 raise ContainerError(f"move process {pid} to the cgroup {folder}: {said}")
 
     def entry_files(self, path: str) -> tuple[Path, ...]:
         """List the files to which a process writes 0 to enter: `tasks` takes a thread, and no global lock."""
-        return tuple(folder / "tasks" for folder in self._places(path))
+        return tuple(folder / "tasks" for folder in self.places(path))
 
     def hierarchies(self) -> dict[str, str]:
         """Return the folders' names, and the controllers of each as options of mount(8)."""
@@ -98,18 +99,19 @@ class CgroupsV1:
         files = (one / "memory.oom_control" for one in self._tree("memory", path))
         return sum(read_keyed(one).get("oom_kill", 0) for one in files)
 
-    def allow_devices(self, path: str, rules: tuple[str, ...]) -> str | None:
+    def allow_devices(self, path: str, rules: tuple[Rule, ...]) -> str | None:
         """Let the cgroup's processes use these devices and no other; return None, or why not."""
         folder = self._folder("devices", path)
         if folder is None:
             return "there is no devices controller: device nodes are not restricted"
         orders = [
             write(folder / "devices.deny", "a"),
-            *(write(folder / "devices.allow", one) for one in rules),
+            *(write(folder / "devices.allow", str(one)) for one in rules),
         ]
         return next((one for one in orders if one), None)
 
-    def _places(self, path: str) -> Iterator[Path]:
+    def places(self, path: str) -> Iterator[Path]:
+        """Give the cgroup's folders, one a hierarchy."""
         return (folder / path.lstrip("/") for folder in dict.fromkeys(self.folders.values()))
 
     def _folder(self, controller: str, path: str) -> Path | None:

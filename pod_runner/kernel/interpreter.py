@@ -41,7 +41,7 @@ def fork(program: wire.Program, descriptors: Mapping[int, int]) -> int:
 
 
 def _arrange(descriptors: Mapping[int, int]) -> None:
-    for one in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD):
+    for one in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(one, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     high = {target: os.dup(source) for target, source in descriptors.items()}
@@ -51,6 +51,19 @@ def _arrange(descriptors: Mapping[int, int]) -> None:
         os.dup2(source, moved[target])
     for target, source in moved.items():
         os.dup2(source, target)
+    for fd in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208  no Path is needed for a number
+        if fd not in descriptors:
+            _close_as_execve_does(fd)
+    for fd in moved.values():
+        os.close(fd)
+
+
+def _close_as_execve_does(descriptor: int) -> None:
+    try:
+        if not os.get_inheritable(descriptor):
+            os.close(descriptor)
+    except OSError:  # EBADF: what the folder was listed by
+        return
 
 
 class _Run:
@@ -103,13 +116,13 @@ class _Run:
             return self._syscall(call, values)
         pid = self._syscall(self.clone[bool(values[1])], values if values[1] else [values[0], 0, 0, 0, 0, 0])
         if pid:
-            self._report(wire.REPORT_PID, pid, 0)
+            self._report(wire.REPORT_PID, pid, values[2])
             os._exit(0)
         return 0
 
     def _value(self, kind: int, value: int) -> int:
         if kind == wire.REGISTER:
-            return self.registers[value]
+            return self.registers.get(value, 0)  # 0: what was to be there failed
         return value + self.base if kind == wire.ADDRESS else value
 
     def _syscall(self, call: int, values: list[int]) -> int:

@@ -12,7 +12,7 @@ import struct
 from errno import EEXIST, ENOENT, EROFS
 from pathlib import PurePosixPath
 
-from pod_runner.kernel.program import Program, Result, Text
+from pod_runner.kernel.program import FIRST_FIXED, Program, Result, Text
 
 AT_FDCWD, AT_EMPTY_PATH, AT_RECURSIVE = -100, 0x1000, 0x8000  # linux/fcntl.h
 OPEN_TREE_CLONE = 1  # linux/mount.h, with what follows
@@ -29,7 +29,7 @@ PROPAGATION = {"private": MS_PRIVATE, "slave": MS_SLAVE, "shared": MS_SHARED}
 DIRECTORY = os.O_PATH | os.O_DIRECTORY
 _HOW = struct.Struct("=3Q")  # struct open_how: flags, mode, resolve
 _ATTR = struct.Struct("=4Q")  # struct mount_attr: set, clear, propagation, user namespace
-TARGET_FD = 90  # the number that mount(2)'s target has meanwhile; the starter has no other this high
+TARGET_FD = FIRST_FIXED  # what mount(2)'s target is meanwhile
 _TARGET = Text(f"/proc/self/fd/{TARGET_FD}")
 
 
@@ -87,11 +87,13 @@ def mount(
     options: str = "",
     flags: int = 0,
     *,
+    shown: str = "",
     tolerate: tuple[int, ...] = (),
     on_success: int = 0,
 ) -> None:
-    """Mount a file system on what was opened; two calls. `path` is only said."""
-    said = f"mount -t {kind}{f' -o {options}' if options else ''} {kind} {path}"
+    """Mount a file system on what was opened: two calls. `path`, and `shown` as options, are only said."""
+    said_options = ",".join(one for one in (shown or options, "ro" if flags & MS_RDONLY else "") if one)
+    said = f"mount -t {kind}{f' -o {said_options}' if said_options else ''} {kind} {path}"
     program.call(said, "dup3", target, TARGET_FD, os.O_CLOEXEC)
     data: Text | int = Text(options) if options else 0
     program.call(
@@ -129,7 +131,9 @@ def set_attributes(
     program.call(meaning, "mount_setattr", tree, Text(""), flags, body, len(body), tolerate=tolerate)
 
 
-def attach_tree(program: Program, tree: Result, target: int | Result, meaning: str) -> None:
+def attach_tree(
+    program: Program, tree: Result, target: int | Result, meaning: str, *, tolerate: tuple[int, ...] = ()
+) -> None:
     """Put a detached tree where something was opened (move_mount(2))."""
     flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
-    program.call(meaning, "move_mount", tree, Text(""), target, Text(""), flags)
+    program.call(meaning, "move_mount", tree, Text(""), target, Text(""), flags, tolerate=tolerate)

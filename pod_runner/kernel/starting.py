@@ -7,6 +7,7 @@ pipe that execve closes.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -22,8 +23,8 @@ REPORT_FD, PROGRAM_FD = 3, 4  # as in starter.c
 FIRST_FREE = 32  # descriptors below are for the child to have by number
 SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_EXEC = 1, 2, 0x10  # linux/memfd.h
-# What Python ignores and a program expects to end by (signal(7))
-RESET_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD)
+# What Python, or who started it, ignores (SIGPIPE), and a program expects to end by
+RESET_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
 class StartFailure(Exception):
@@ -70,39 +71,64 @@ def _launch(program: Program, descriptors: dict[int, int]) -> int:
         for target, source in {**descriptors, PROGRAM_FD: body}.items():
             high.append(fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE))
             actions.append((os.POSIX_SPAWN_DUP2, high[-1], target))
-        path = f"/proc/self/fd/{binary}"
-        return os.posix_spawn(
-            path, ["pause"], {}, file_actions=actions, setsigmask=(), setsigdef=RESET_SIGNALS
-        )
+        return _spawn(binary, actions)
     finally:
         for one in (body, *high):
             os.close(one)
 
 
+def _spawn(binary: int, actions: list[tuple[int, int, int]]) -> int:
+    try:
+        return _spawn_from(binary, actions)
+    except OSError as error:
+        if error.errno != errno.ETXTBSY:
+            raise
+    # A container's root holds it open for writing, as its /proc/self/exe: it cannot write, but is in the way
+    _sealed_starter.cache_clear()
+    os.close(binary)
+    fresh = starter_binary()
+    assert fresh is not None  # it was there before
+    return _spawn_from(fresh, actions)
+
+
+def _spawn_from(binary: int, actions: list[tuple[int, int, int]]) -> int:
+    path = f"/proc/self/fd/{binary}"
+    return os.posix_spawn(path, ["pause"], {}, file_actions=actions, setsigmask=(), setsigdef=RESET_SIGNALS)
+
+
 def _follow(program: Program, pid: int, reading: int, on_waiting: Callable[[int], None] | None) -> int:
-    """Read reports until the pipe is closed: by execve, by the pause, or by the end of the process."""
-    failure: StartFailure | None = None
+    """Read reports until the pipe is closed: by execve, by the pause, or by the end of the process.
+
+    Each branch has a process of its own; who made it reports it, and may do so after its child's reports.
+    """
+    pids, failure, waiting = {0: pid}, None, -1
     while report := os.read(reading, REPORT.size):
-        kind, value, index = REPORT.unpack(report)
+        kind, value, which = REPORT.unpack(report)
         if kind == REPORT_PID:
-            os.waitpid(pid, 0)  # the process that branched
-            pid = value
-        elif kind == REPORT_WAITING and on_waiting is not None:
-            _answer(pid, on_waiting)
+            pids[which] = value
+        elif kind == REPORT_WAITING:
+            waiting = which
         elif kind == REPORT_ERROR:
-            failure = StartFailure(program.meanings[index] if index >= 0 else "read the program", value)
+            failure = StartFailure(program.meanings[which] if which >= 0 else "read the program", value)
+        if waiting in pids and on_waiting is not None:
+            _answer(pids, pids[waiting], on_waiting)
+            on_waiting = None
+    last = pids.pop(max(pids))
+    for one in pids.values():
+        os.waitpid(one, 0)
     if failure is not None:
-        os.waitpid(pid, 0)
+        os.waitpid(last, 0)
         raise failure
-    return pid
+    return last
 
 
-def _answer(pid: int, on_waiting: Callable[[int], None]) -> None:
+def _answer(pids: dict[int, int], pid: int, on_waiting: Callable[[int], None]) -> None:
     try:
         on_waiting(pid)
     except OSError:  # nobody will let it go on: end it, and say why
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        for one in pids.values():
+            os.waitpid(one, 0)
         raise
 
 

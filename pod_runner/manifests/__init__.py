@@ -23,4 +23,5 @@ updates      judge_update: what cannot become something else
 documents    a text -> values, and where in it each stands
 reading      read: a text -> objects that can be applied, and problems with line and column
 files        read_paths: files, folders, standard input
+reference    the table as a page for people: docs/manifests.md
 """

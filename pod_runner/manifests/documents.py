@@ -1,7 +1,7 @@
 """A text -> documents: what YAML or JSON says, and where in the text each key and value stands. Pure.
 
-JSON is read by its own decoder, since YAML has other escapes and numbers. Of both, keys that are there twice are
-refused, and what JSON could not say (bytes, numbers without end).
+JSON is read by its own decoder, since YAML has other escapes and numbers. Of both, keys that are there twice
+are refused, and what JSON could not say (bytes, numbers without end).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def read_paths(
 ) -> Reading:
     """Return the objects of files and folders in their order; `-` is `stdin`.
 
-    Of a folder these are its .yaml, .yml and .json files by name, and with `recursive` those of folders in it.
+    Of a folder these are its .yaml, .yml and .json files by name, `recursive` with those of folders in it.
     """
     reading = Reading()
     for path in paths:

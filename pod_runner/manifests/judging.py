@@ -56,10 +56,10 @@ def _kind_of(body: JsonObject, found: Found) -> str | None:
         which = f"{kind} of {group}" if known is not None else kind
         found.error(("kind",), f"{printable(which)}: {sentence}")
         return None
-    if version != known:
-        found.error(
-            ("apiVersion",) if "apiVersion" in body else (), f"expected {known}, not {shown(version)}"
-        )
+    if version in (None, ""):
+        found.error((), f"apiVersion is missing: {known}")
+    elif version != known:
+        found.error(("apiVersion",), f"expected {known}, not {shown(version)}")
     return kind
 
 

@@ -18,10 +18,11 @@ def check_metadata(kind: str, body: JsonObject, found: Found) -> None:
     """Judge an object's name and namespace; the table has judged their forms in general."""
     metadata = below(body, "metadata")
     name = text(metadata, "name")
-    if name and kind == "Service" and not _SERVICE_NAME.fullmatch(name):
-        expected = "a name of lower case letters, digits and hyphens, a letter first, at most 63 characters"
-        found.error(("metadata", "name"), f"expected {expected}")
-    if name and kind in _LABELS and (expected := FORMS[_LABELS[kind]](name) or ""):
+    is_name = bool(name) and not FORMS["name"](name)  # otherwise that has been told
+    if is_name and kind == "Service" and not _SERVICE_NAME.fullmatch(name):
+        sentence = "a name of lower case letters, digits and hyphens, a letter first, at most 63 characters"
+        found.error(("metadata", "name"), f"expected {sentence}")
+    if is_name and kind in _LABELS and (expected := FORMS[_LABELS[kind]](name)):
         found.error(("metadata", "name"), f"expected {expected}")
     if kind == "Namespace" and metadata.get("namespace"):
         found.error(("metadata", "namespace"), "a Namespace belongs to none", at_key=True)

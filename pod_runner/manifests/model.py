@@ -87,7 +87,6 @@ class FieldReference(KubeModel):
     """A field of the pod itself, such as `metadata.labels['app']`."""
 
     field_path: str
-    api_version: str = "v1"
 
 
 class ResourceReference(KubeModel):

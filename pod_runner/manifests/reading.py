@@ -72,16 +72,19 @@ class Reading:
 
 def read(content: str, source_name: str, namespace: str = DEFAULT_NAMESPACE) -> Reading:
     """Return the objects of a text in YAML or JSON; those that name no namespace get `namespace`."""
-    reading = Reading()
+    objects: list[Placed] = []
+    problems: list[Problem] = []
     try:
         for document in documents_in(content):
             if document.value is not None:  # "---" twice
                 for route, body in _opened(document.value, (), "", DEPTH):
-                    reading += _judged(body, route, document, source_name, namespace)
+                    found = _judged(body, route, document, source_name, namespace)
+                    objects += found.objects
+                    problems += found.problems
     except BadDocument as error:
         place = f"{source_name}:{error.line or 1}:{error.column or 1}"
-        return reading + Reading((), (Problem((), error.problem, place=place),))
-    return reading
+        problems.append(Problem((), error.problem, place=place))
+    return Reading(tuple(objects), tuple(problems))
 
 
 def _opened(value: object, route: Route, kind: str, depth: int) -> Iterator[tuple[Route, object]]:

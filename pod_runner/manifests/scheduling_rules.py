@@ -1,4 +1,4 @@
-"""Rules of scheduling: node affinity and tolerations. Pure."""
+"""Rules of scheduling: affinity, spread and tolerations. Pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,23 @@ def check_scheduling(spec: JsonObject, route: Route, found: Found) -> None:
             if field.get("key") not in (None, "metadata.name"):
                 found.error((*inside, "key"), "expected metadata.name: nodes have no other field for it")
             _check_requirement(field, inside, found)
+    for kind in ("podAffinity", "podAntiAffinity"):
+        for place, term in _pod_terms(below(spec, "affinity", kind), (*route, "affinity", kind)):
+            check_requirements(below(term, "labelSelector"), (*place, "labelSelector"), found)
+    for place, constraint in each(spec, "topologySpreadConstraints", route):
+        check_requirements(below(constraint, "labelSelector"), (*place, "labelSelector"), found)
 
 
 def _terms(affinity: JsonObject, route: Route) -> Iterator[tuple[Route, JsonObject]]:
     yield from each(below(affinity, REQUIRED), "nodeSelectorTerms", (*route, REQUIRED))
     for place, wish in each(affinity, PREFERRED, route):
         yield (*place, "preference"), below(wish, "preference")
+
+
+def _pod_terms(affinity: JsonObject, route: Route) -> Iterator[tuple[Route, JsonObject]]:
+    yield from each(affinity, REQUIRED, route)
+    for place, wish in each(affinity, PREFERRED, route):
+        yield (*place, "podAffinityTerm"), below(wish, "podAffinityTerm")
 
 
 def _check_toleration(toleration: JsonObject, route: Route, found: Found) -> None:

@@ -16,7 +16,8 @@ def check_replica_set(body: JsonObject, found: Found) -> None:
     """Judge a ReplicaSet, and what a Deployment has as well."""
     spec = below(body, "spec")
     template = below(spec, "template")
-    _check_selector(below(spec, "selector"), below(template, "metadata", "labels"), found)
+    if isinstance(spec.get("selector"), dict):
+        _check_selector(below(spec, "selector"), below(template, "metadata", "labels"), found)
     pod = below(template, "spec")
     route: Route = ("spec", "template", "spec")
     check_pod_spec(pod, route, found)

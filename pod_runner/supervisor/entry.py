@@ -26,6 +26,7 @@ def supervise(folder: Path) -> int:
     if lock is None:
         return NOT_NEEDED
     _become_reaper()
+    os.umask(0o022)  # whoever a container runs as reads its volumes; what is ours alone says so
     try:
         order = read_order((folder / ORDER).read_text())
         supervision = Supervision(folder, order)

@@ -35,7 +35,13 @@ class Fetching:
             got(self._image)
             return
         if reference in ("", HOST):  # nothing to fetch
-            got(store.ensure(HOST))
+            try:
+                image = store.ensure(HOST)
+            except ContainerError as error:  # a full disk: /etc could not be copied
+                self.failures += 1
+                failed(self._said(error))
+            else:
+                got(image)
             return
 
         def ended(result: Image | ContainerError) -> None:

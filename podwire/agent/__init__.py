@@ -9,6 +9,8 @@
     serving.py      one request: is it of this network namespace, and what does the plugin answer
     counters.py     what happened so far       status.py   the same as JSON
     metrics.py      the same for Prometheus, where configured       gauges.py   what there is now
+    overlay.py      the overlay in a thread      services.py   services and names in one
+    runner.py       the pods of this node        pods.py       with what the rest of the agent knows
     lifecycle.py    one agent a socket: sockets of its own or of systemd's, signals, idle end
     notify.py       sd_notify
 

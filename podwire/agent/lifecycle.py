@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING
 from cni_plugins.background import listens
 from cni_spec.errors import IO_FAILURE, CniError
 from podwire.agent.notify import notify, watchdog_interval
-from podwire.agent.protocol import OVERLAY, SERVICES
+from podwire.agent.protocol import OVERLAY, RUNNER, SERVICES
 from podwire.agent.settings import Settings
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
     from podwire.agent.overlay import OverlayService
+    from podwire.agent.runner import Runner
     from podwire.agent.server import Server
     from podwire.agent.services import Services
 
@@ -51,7 +52,7 @@ def run_agent(path: Path, settings: Settings, *, idle: float) -> None:
         CniError: code 5, if its socket cannot be made.
     """
     _prepare_process()
-    if settings.overlay.registry or settings.proxy.enabled or settings.dns.enabled:
+    if settings.overlay.registry or settings.proxy.enabled or settings.dns.enabled or settings.runner.enabled:
         idle = 0  # it works without being asked
     _leave_on_signals()
     with listening(path) as listener:
@@ -64,8 +65,11 @@ def run_agent(path: Path, settings: Settings, *, idle: float) -> None:
                 server.serving.questions[OVERLAY] = overlay.answer
             if services is not None:
                 server.serving.questions[SERVICES] = services.answer
+            runner = stack.enter_context(_runner(settings, overlay, services))
+            if runner is not None:
+                server.serving.questions[RUNNER] = runner.answer
             stack.enter_context(_stopped_by_signals(server))
-            stack.enter_context(_metrics(server, settings, overlay, services))
+            stack.enter_context(_metrics(server, settings, overlay, services, runner))
             notify("READY=1")
             server.run()
         notify("STOPPING=1")
@@ -273,8 +277,26 @@ def _services(settings: Settings) -> Iterator[Services | None]:
 
 
 @contextmanager
+def _runner(
+    settings: Settings, overlay: OverlayService | None, services: Services | None
+) -> Iterator[Runner | None]:
+    """Run pods, if that is configured."""
+    if not settings.runner.enabled:
+        yield None
+        return
+    from podwire.agent.pods import running_pods  # and what that needs, where somebody asked for it
+
+    with running_pods(settings, overlay, services) as runner:
+        yield runner
+
+
+@contextmanager
 def _metrics(
-    server: Server, settings: Settings, overlay: OverlayService | None, services: Services | None
+    server: Server,
+    settings: Settings,
+    overlay: OverlayService | None,
+    services: Services | None,
+    runner: Runner | None,
 ) -> Iterator[None]:
     if not settings.metrics.listen:
         yield
@@ -285,5 +307,9 @@ def _metrics(
 
     more: list[Collector] = [OverlayCollector(overlay)] if overlay is not None else []
     more += [ServicesCollector(services)] if services is not None else []
+    if runner is not None:
+        from podwire.agent.runner_metrics import RunnerCollector
+
+        more.append(RunnerCollector(runner))
     with serving_metrics(settings.metrics.listen, server, *more):
         yield

@@ -22,6 +22,7 @@ NOT_SERVED = 0xFFFFFFFF  # a status: the caller runs the plugin itself, as if th
 STATUS = "@status"  # in a type's place: a question to the agent itself
 OVERLAY = "@overlay"  # and one to its overlay, put as JSON on stdin
 SERVICES = "@services"  # and to what serves services and their names
+RUNNER = "@runner"  # and to what has the pods
 HEADER = struct.Struct("<4sI")
 _ANSWER = struct.Struct("<4sIII")
 

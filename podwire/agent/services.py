@@ -1,6 +1,6 @@
 """Services in the agent, or by themselves: the proxy's loop, the DNS server beside it, and questions to them.
 
-Asked as "@services", with JSON: {"ask": "status" | "list" | "show" | "resync", "of": NAMESPACE/NAME}.
+Asked as "@services", with JSON: {"ask": "status" | "list" | "show" | "map" | "resync", "of": NAMESPACE/NAME}.
 They work without being asked, so their agent does not leave when idle.
 """
 
@@ -26,11 +26,12 @@ from service_proxy.dns.opening import addresses_of, open_dns, options_of
 from service_proxy.model import Address, ServiceName
 from service_proxy.node import ServiceNode
 from service_proxy.opening import Names, opener
-from service_proxy.reporting import services, show, status
+from service_proxy.reporting import leads, services, show, status
 from service_proxy.settings import DnsSettings, ProxySettings
 
 LONGEST_PAUSE = 5.0  # seconds before something that could not run is begun again
 DNS_TAKEN = "DnsNotServed"
+MOST_MAPPED = 200  # services with their back ends in one answer: nobody looks at a picture of more
 
 log = logging.getLogger("podwire.services")
 
@@ -95,6 +96,7 @@ class Services:
         asked: dict[str, Callable[[], object]] = {
             "status": lambda: status(self.node) | {"running": self._thread.is_alive(), "dns": self._dns()},
             "list": lambda: services(self.node),
+            "map": lambda: leads(self.node, MOST_MAPPED),
             "show": lambda: self._show(of),
             "resync": self._resync,
         }

@@ -4,6 +4,7 @@
 [overlay]  registry and more (`overlay.settings`)
 [proxy]    the service proxy (`service_proxy.settings`)
 [dns]      the DNS server of services (the same)
+[runner]   pods on this node (`pod_runner.node.settings`)
 [metrics]  listen = "127.0.0.1:9453" or "unix:/run/podwire/metrics.sock"
 [log]      to (read by `cni_plugins.journal`)
 """
@@ -21,6 +22,7 @@ from cni_plugins.journal import AGENT_CONFIG
 from cni_spec.config import SpecModel, validate
 from cni_spec.errors import INVALID_CONFIG, IO_FAILURE, CniError
 from overlay.settings import OverlaySettings
+from pod_runner.node.settings import RunnerSettings
 from service_proxy.settings import DnsSettings, ProxySettings
 
 
@@ -69,6 +71,7 @@ class Settings(SpecModel):
     overlay: OverlaySettings = OverlaySettings()
     proxy: ProxySettings = ProxySettings()
     dns: DnsSettings = DnsSettings()
+    runner: RunnerSettings = RunnerSettings()
 
 
 def read_settings(path: Path = AGENT_CONFIG) -> Settings:

@@ -4,7 +4,7 @@
     failing.py       errors -> one sentence on stderr, or an error object; the exit status
     options.py       options that several commands take
     cni_session.py   one operation of `cni`, from its options to what is printed
-    cni.py, schema.py, lint.py, install.py, inspect.py, explain.py, doctor.py, lab.py   one command each
+    cni.py, schema.py, lint.py, install.py, inspect.py, explain.py, doctor.py, lab.py, image.py   one each
 
 A module is imported when its command is run, and for the list that --help prints.
 """

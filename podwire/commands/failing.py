@@ -27,6 +27,26 @@ FORESEEN = (
 )  # fmt: skip
 
 
+def foreseen() -> tuple[type[Exception], ...]:
+    """Return what errors a command may end with. The cluster's are imported (30 ms) when one has failed."""
+    return (Failed, *FORESEEN, *_cluster_errors())
+
+
+def _cluster_errors() -> dict[type[Exception], int]:
+    from pod_runner.cluster.objects import BadObject
+    from pod_runner.cluster.selectors import BadSelector
+    from pod_runner.cluster.store import AlreadyExists, ClusterError, NotFound, Outdated
+    from pod_runner.controllers.revisions import NoRevision
+    from pod_runner.supervisor.client import ControlError
+
+    return {
+        NotFound: NOT_AVAILABLE, AlreadyExists: NOT_AVAILABLE, NoRevision: NOT_AVAILABLE,
+        ClusterError: NOT_AVAILABLE,
+        Outdated: TRY_AGAIN_LATER, ControlError: TRY_AGAIN_LATER,
+        BadObject: INVALID_CONFIG, BadSelector: INVALID_CONFIG,
+    }  # fmt: skip
+
+
 class Failed(Exception):
     """A command failed; `facts` are printed beside its error object."""
 
@@ -53,7 +73,7 @@ def as_error(failure: Exception) -> CniError:
     """Give a failure of any room the shape of a CNI error."""
     if isinstance(failure, OSError):
         return CniError(IO_FAILURE, f"{failure.filename or 'system'}: {failure.strerror or failure}")
-    if (code := _REGISTRY.get(type(failure))) is not None:
+    if (code := _REGISTRY.get(type(failure), _cluster_errors().get(type(failure)))) is not None:
         return CniError(code, str(failure))
     from cni_plugins.skeleton import as_cni_error
 

@@ -42,6 +42,9 @@ def install(
     systemd: Annotated[
         bool, typer.Option("--systemd", help="Put the units of the node agent in place too.")
     ] = False,
+    runner: Annotated[
+        bool, typer.Option("--runner", help="With --systemd: let the agent run pods, as [runner] says.")
+    ] = False,
     unit_dir: Annotated[Path, typer.Option("--unit-dir", help="Where the units go.")] = UNIT_DIRECTORY,
     dry_run: DryRunOption = False,
     output: OutputOption = Output.TABLE,
@@ -51,7 +54,7 @@ def install(
     from podwire.install.compiled import compile_packages
     from podwire.install.manifest import read_manifest, write_manifest
     from podwire.install.planning import chosen_list, plan_install
-    from podwire.install.units import units
+    from podwire.install.units import RUNNER, runner_drop_in, units
 
     to, conf_dir = to.absolute(), conf_dir.absolute()
     wanted = {to / name: (launcher(name, kind=kind), 0o755) for name in PLUGIN_TYPES}
@@ -60,6 +63,11 @@ def install(
         wanted[conf_dir / name] = (data, 0o644)
     if systemd:
         wanted |= {unit_dir.absolute() / name: (text, 0o644) for name, text in units().items()}
+    if systemd and runner:
+        drop_in = unit_dir.absolute() / RUNNER
+        if not dry_run and unit_dir.is_dir():
+            drop_in.parent.mkdir(exist_ok=True)
+        wanted[drop_in] = (runner_drop_in(), 0o644)
     if kind is Kind.AUTO and choose(kind) is Kind.PYTHON:
         say("the launchers are Python's: the C one was not built (gcc and libc6-dev were not there)")
     actions, manifest = plan_install(wanted, read_manifest(to), force=force)

@@ -48,20 +48,33 @@ def up(
     services: Annotated[
         bool, typer.Option("--services/--no-services", help="Agents serve services and their names.")
     ] = True,
+    manifest: Annotated[
+        list[str] | None, typer.Option("--manifest", metavar="FILE|DIR", help="Applied when it is up.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Make a lab, wait until every pod reaches every other, and show it; status 1 if one does not."""
     from cni_spec.config import validate
+    from podwire.cluster.manifest_files import read_manifests
+    from podwire.lab.applications import begin_with
     from podwire.lab.building import all_pods, build, found
     from podwire.lab.looking import versions_of
     from podwire.lab.reach import await_all
+    from podwire.lab.rootless import missing_here, open_folder, step_into_new
 
     asked = {"name": name, "registry": registry, "mode": mode, "topology": topology, "mtu": mtu}
     blueprint = validate(Blueprint, asked | {"dual_stack": dual_stack, "services": services})
+    manifests = read_manifests(manifest, "default", say) if manifest else []
+    if not open_folder(blueprint.name).exists():
+        step_into_new()
     folder = LabFolder(blueprint.name)
+    for sentence in missing_here():
+        say(sentence)
     with _timed("the lab is up"):
         build(blueprint, nodes, pods, say)
         await_all(lambda: all_pods(found(folder)), versions_of(blueprint), CONVERGENCE)
+        if manifests:
+            begin_with(blueprint, found(folder).lab, manifests, say)
     _show(folder, output)
 
 
@@ -98,6 +111,7 @@ def execute(
     from podwire.lab.building import found, pid_of
     from podwire.lab.inside import door
     from podwire.lab.nodes import PODWIRE
+    from podwire.lab.places import OUTER_USER
 
     there = found(_existing(name))
     node, _, pod = where.partition("/")
@@ -105,7 +119,8 @@ def execute(
     words = command[1:] if command[0] == "--" else command
     program = list(PODWIRE) if words[:1] == ["podwire"] else words[:1]  # the one that the lab is made of
     argv = [*door(pid, pod), *program, *words[1:]]
-    os.execvp(argv[0], argv)
+    env = {name: value for name, value in os.environ.items() if name != OUTER_USER}
+    os.execvpe(argv[0], argv, env)
 
 
 @app.command("add-node")
@@ -118,7 +133,7 @@ def add_node(
 
     folder = _existing(name)
     with folder.held():
-        node = next_node(found(folder))
+        node = next_node(folder, found(folder))
         add_nodes(folder.read(), folder, [node], say)
         add_pods(folder, {node: pods}, say)
     typer.echo(node)
@@ -141,9 +156,13 @@ def remove_node(
 
 
 @app.command("break")
-def break_part(node: NodeArgument, part: Part, name: NameOption = "lab") -> None:
-    """Kill a node's agent, take its link down, or keep its registry away."""
-    with _breaker(name, node) as breaker:
+def break_part(
+    node: NodeArgument,
+    part: Annotated[Part, typer.Argument(help="Without it: the whole node dies.")] = Part.NODE,
+    name: NameOption = "lab",
+) -> None:
+    """Kill a node, or its agent alone; take its link down, or keep its registry away."""
+    with _breaker(_existing(name), node) as breaker:
         breaker.break_part(part)
 
 
@@ -154,7 +173,15 @@ def mend(
     name: NameOption = "lab",
 ) -> None:
     """Undo what `break` did."""
-    with _breaker(name, node) as breaker:
+    from podwire.lab.building import found, revive_node
+    from podwire.lab.dying import dead_nodes
+
+    folder = _existing(name)
+    if node in dead_nodes(folder, found(folder)):
+        with folder.held():
+            revive_node(folder.read(), folder, node, say)
+        return
+    with _breaker(folder, node) as breaker:
         for one in [part] if part else breaker.broken():
             breaker.mend(one)
 
@@ -237,9 +264,9 @@ def _show(folder: LabFolder, output: Output, size: int = 0) -> None:
 
 def _read_name(name: str) -> LabFolder:
     """Return the folder of a lab that need not be there. Raises CniError for what is no name of a lab."""
-    from cni_spec.config import validate
+    from podwire.lab.rootless import open_folder
 
-    return LabFolder(validate(Blueprint, {"name": name}).name)
+    return open_folder(name)
 
 
 def _existing(name: str) -> LabFolder:
@@ -249,10 +276,9 @@ def _existing(name: str) -> LabFolder:
 
 
 @contextmanager
-def _breaker(name: str, node: str) -> Iterator[Breaker]:
+def _breaker(folder: LabFolder, node: str) -> Iterator[Breaker]:
     from podwire.lab.building import found, pid_of
 
-    folder = _existing(name)
     with folder.held():
         there = found(folder)
         yield Breaker(folder.read(), folder, there.lab, node, pid_of(there, node))

@@ -1,4 +1,4 @@
-"""`podwire lint`: what is wrong with a configuration, before a container finds out."""
+"""`podwire lint`: what is wrong with a configuration or a manifest, before a container finds out."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def lint(
-    files: Annotated[list[Path], typer.Argument(help="Configuration lists, or single configurations.")],
+    files: Annotated[list[Path], typer.Argument(help="Configuration lists, configurations, manifests.")],
     strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
     uplink_mtu: Annotated[
         int, typer.Option("--uplink-mtu", help="MTU (bytes) of the way out; -1: this machine's, 0: unknown.")
     ] = -1,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Find what is wrong with configurations: one line each, FILE:LINE:COLUMN; status 1 if it is an error."""
+    """Find what is wrong with configurations and manifests: one line each; status 1 if one is an error."""
     from podwire.lint.linting import lint as findings_of
 
     mtu = _machines_mtu() if uplink_mtu < 0 else uplink_mtu or None

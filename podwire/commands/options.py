@@ -12,7 +12,8 @@ from podwire.commands.printing import Output
 _OUTPUT_KEY = "podwire.output"
 
 
-def _keep_output(context: typer.Context, value: Output) -> Output:
+def keep_output(context: typer.Context, value: Output) -> Output:
+    """Note what a command prints: its errors have that form, too."""
     context.meta[_OUTPUT_KEY] = value
     return value
 
@@ -24,7 +25,7 @@ def chosen_output(context: typer.Context) -> Output:
 
 
 OutputOption = Annotated[
-    Output, typer.Option("--output", "-o", help="What to print.", is_eager=True, callback=_keep_output)
+    Output, typer.Option("--output", "-o", help="What to print.", is_eager=True, callback=keep_output)
 ]
 ConfDirOption = Annotated[
     Path, typer.Option("--conf-dir", envvar="NETCONFPATH", help="Where configuration lists are.")

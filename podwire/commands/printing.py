@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from cni_spec.json_input import JsonObject
 
+GAP = "   "  # between columns of plain text, as kubectl has it
 WIDE = 10_000  # columns; a table that goes into a file or a pipe is not folded
 
 
@@ -40,6 +41,24 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         is_terminal = sys.stdout.isatty()
         console = Console(file=sys.stdout, width=None if is_terminal else WIDE, highlight=False)
         console.print(table)
+
+
+def plain_lines(headings: Sequence[str], cells: Iterable[Sequence[str]]) -> list[str]:
+    """Return a table as kubectl prints it: lines, their columns aligned, for people and for awk."""
+    every = [list(headings), *(list(row) for row in cells)] if headings else [list(row) for row in cells]
+    return aligned(every, widths(every))
+
+
+def widths(cells: Iterable[Sequence[str]]) -> list[int]:
+    """Return how wide each column is."""
+    return [max(map(len, column)) for column in zip(*cells, strict=True)]
+
+
+def aligned(cells: Iterable[Sequence[str]], wide: Sequence[int]) -> list[str]:
+    """Return rows as lines; a cell wider than its column pushes the others."""
+    return [
+        GAP.join(cell.ljust(width) for cell, width in zip(row, wide, strict=True)).rstrip() for row in cells
+    ]
 
 
 def say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""`podwire top`: what the agent does, live."""
+"""`podwire top`: what the agent does, live; `top pods` and `top nodes` are in `top_cluster`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from podwire.agent.client import Status, read_status, socket_path
 from podwire.commands.agent import REQUEST_COLUMNS, SocketOption, request_rows
 from podwire.commands.options import OutputOption
 from podwire.commands.printing import Output, print_json, print_table
+from podwire.commands.top_cluster import nodes, pods
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-app = typer.Typer()
+app = typer.Typer(invoke_without_command=True)
+for command in (pods, nodes):
+    app.command()(command)
+    app.command(command.__name__.removesuffix("s"), hidden=True)(command)  # kubectl takes either
 
 
-@app.command()
+@app.callback()
 def top(
+    context: typer.Context,
     socket: SocketOption = None,
     interval: Annotated[
         float, typer.Option("--interval", "-n", help="Seconds between looks.", min=0.1)
@@ -31,7 +36,9 @@ def top(
     ] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show the agent's requests live: rates, times, queue and memory. Ctrl-C ends it."""
+    """Show the agent's requests live (Ctrl-C ends it); or what pods or nodes use."""
+    if context.invoked_subcommand is not None:
+        return
     path = socket or socket_path()
     body = read_status(path)
     if output is Output.JSON:

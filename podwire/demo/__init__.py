@@ -2,6 +2,7 @@
 
     many_nodes      the show of many nodes, in a lab
     services        the show of services, in the same lab
+    application     the show of an application, in the same lab
     evenness        chi-square of counts
 
     world           private namespaces, mounts and cgroups, ended as one

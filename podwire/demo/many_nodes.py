@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import permutations
 
+from podwire.demo.application import ApplicationShow
 from podwire.demo.dumps import Dump, difference, take_dump
 from podwire.demo.errors import ShowError
 from podwire.demo.plugin_folder import PODWIRE
@@ -56,6 +57,7 @@ def show_nodes(report: Report, asked: Nodes) -> None:
         _show_transfers(report, pods)
         _show_survival(report, folder, pods)
         ServicesShow(report, folder, pods[0]).run()
+        ApplicationShow(report, folder, pods[0]).run()
         report.step("The map: podwire lab status")
         report.shown(_run([*PODWIRE, "lab", "status", "--name", NAME]))
         report.step("What leads from node1 to the others")

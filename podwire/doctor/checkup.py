@@ -17,6 +17,8 @@ from podwire.doctor.limits import look_at_limits
 from podwire.doctor.network_services import look_at_link_files, look_at_network_manager, look_at_networkd
 from podwire.doctor.overlaps import look_at_overlaps
 from podwire.doctor.packet_sizes import look_at_sizes
+from podwire.doctor.pod_features import look_at_pods
+from podwire.doctor.rootless import look_at_rootless
 from podwire.doctor.software import PLUGIN_FOLDER, look_at_software
 from podwire.doctor.sysctls import look_at_sysctls
 from podwire.doctor.tunnel_ports import look_at_ports
@@ -33,6 +35,7 @@ def examine(cluster: Cluster, files: HostFiles) -> Iterator[Verdict]:
         "launchers": lambda: look_at_launchers(files.at(str(PLUGIN_FOLDER))),
         "agent": look_at_agent,
         "kernel features": look_at_kernel,
+        "pods": look_at_pods,
         "cluster networks": lambda: look_at_cluster(cluster),
         "tunnel ports": lambda: look_at_ports(cluster),
         "sysctls": lambda: look_at_sysctls(cluster),
@@ -47,6 +50,7 @@ def examine(cluster: Cluster, files: HostFiles) -> Iterator[Verdict]:
         "conflists": lambda: look_at_conflists(files),
         "overlapping networks": lambda: look_at_overlaps(cluster),
         "packet sizes": lambda: look_at_sizes(cluster),
+        "rootless lab": look_at_rootless,
     }
     for name, look in looks.items():
         yield from seen_by(name, look)

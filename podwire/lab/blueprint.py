@@ -25,6 +25,11 @@ DNS, DNS6 = "10.96.0.10", "fd00:10:96::a"  # the tenth, by custom
 ZONE = "cluster.local"
 MOST_NODES = 250
 SHARED = "/run/lab"  # in every node: what the lab's nodes share
+PODS = f"{SHARED}/nodes"  # a folder for each node, with one for each of its pods: others look and ask there
+IMAGES = f"{SHARED}/images"
+CGROUPS = "/podwire"  # below each hierarchy's root: a lab's processes in pods, /podwire/lab-NAME/NODE/POD
+HEARTBEAT = 3  # seconds without one, and a node is not ready
+EVICTION = 1  # seconds more, and its pods are made elsewhere
 PLUGINS = "/opt/cni/bin"
 NET_CONF = "/etc/podwire/net-conf.json"
 AGENT_SOCKET = "/run/podwire/agent.sock"
@@ -64,6 +69,7 @@ class Blueprint(SpecModel):
     topology: Topology = Topology.FLAT
     mtu: Annotated[int, Field(ge=1280, le=9000)] = 1500
     services: bool = True
+    runner: bool = True  # agents run pods; it takes services
 
     @property
     def segments(self) -> range:
@@ -105,6 +111,15 @@ class Blueprint(SpecModel):
         """Return where a node's DNS answers."""
         return (DNS, DNS6) if self.dual_stack else (DNS,)
 
+    @property
+    def runs_pods(self) -> bool:
+        """Tell whether agents run pods."""
+        return self.services and self.runner
+
+    def cgroup(self, node: str = "") -> str:
+        """Return where the cgroups of a node's pods are, or all nodes'."""
+        return f"{CGROUPS}/lab-{self.name}" + (f"/{node}" if node else "")
+
     def net_conf(self) -> str:
         """Return net-conf.json."""
         kind = "host-gw" if self.mode is LabMode.DIRECT else self.mode.value
@@ -118,7 +133,7 @@ class Blueprint(SpecModel):
         return (
             "[agent]\nidle = 0\nstart = false\n\n"  # an agent that was killed stays away
             f'[overlay]\nregistry = "{self.registry_url}"\nnode = "{node}"\nnet_conf = "{NET_CONF}"\n'
-        ) + (self._services_toml(node) if self.services else "")
+        ) + (self._services_toml(node) + self._runner_toml(node) if self.services else "")
 
     def _services_toml(self, node: str) -> str:
         pods = [POD_NETWORK, *([POD_NETWORK6] if self.dual_stack else [])]
@@ -127,6 +142,16 @@ class Blueprint(SpecModel):
             f'\n[proxy]\nenabled = true\nsource = "{self.services_url}"\nnode = "{node}"\n'
             f"pods = {json.dumps(pods)}\nservice_cidrs = {json.dumps(ranges)}\n\n"
             f'[dns]\nenabled = true\nzone = "{ZONE}"\naddresses = {json.dumps(self.dns)}\n'
+        )
+
+    def _runner_toml(self, node: str) -> str:
+        if not self.runs_pods:
+            return ""
+        return (
+            f'\n[runner]\nenabled = true\nstore = "{self.services_url}"\nnode = "{node}"\n'
+            f'network = "{NETWORK}"\ncgroup_parent = "{self.cgroup(node)}"\n'
+            f'pods = "{PODS}/{node}"\nimages = "{IMAGES}"\n'
+            f"heartbeat = {HEARTBEAT}\neviction = {EVICTION}\n"
         )
 
 

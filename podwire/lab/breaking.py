@@ -1,5 +1,7 @@
 """What can be broken in a lab and mended again: a node's agent, its cable, its way to the registry.
 
+A whole node dies in `dying`.
+
 What is broken is not written down: it is seen.
 """
 
@@ -9,6 +11,7 @@ import json
 from enum import StrEnum
 
 from podwire.lab.blueprint import SHARED, Blueprint, RegistryKind
+from podwire.lab.dying import kill_node
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import BLOCKED
 from podwire.lab.inside import root, run
@@ -23,6 +26,7 @@ class Part(StrEnum):
     AGENT = "agent"
     LINK = "link"
     REGISTRY = "registry"
+    NODE = "node"  # all of it: its process 1 is killed
 
 
 class Breaker:
@@ -50,6 +54,8 @@ class Breaker:
                 run(self._lab, ["ip", "link", "set", self._node, "down"])
             case Part.REGISTRY:
                 self._keep_registry_away()
+            case Part.NODE:
+                kill_node(self._blueprint, self._node, self._pid, self._lab)
 
     def mend(self, part: Part) -> None:
         """Undo that; what is whole stays so."""
@@ -63,6 +69,8 @@ class Breaker:
                 run(self._lab, ["ip", "link", "set", self._node, "up"])
             case Part.REGISTRY:
                 self._let_registry_back()
+            case Part.NODE:  # who has a Breaker of it has a node
+                return
 
     def _has_link(self) -> bool:
         (link,) = json.loads(run(self._lab, ["ip", "-j", "link", "show", "dev", self._node]))

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from podwire.lab.blueprint import UNDERLAY, Blueprint, RegistryKind, number_of
+from podwire.lab.dying import dead_nodes, kill_node, remove_cgroups
 from podwire.lab.errors import LabError
-from podwire.lab.finding import Found, below, end, end_with_guests, find, namespaces_of
+from podwire.lab.finding import Found, below, end, end_with_guests, find
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import (
     await_registry,
@@ -26,7 +27,6 @@ from podwire.lab.nodes import (
     configure,
     plug_in,
     start_agent,
-    unplug,
 )
 from podwire.lab.objects import (
     begin_leaving,
@@ -97,7 +97,7 @@ def add_nodes(blueprint: Blueprint, folder: LabFolder, names: Iterable[str], tel
     plug_in(blueprint, lab, nodes)
     await_registry(blueprint, folder, lab)
     tell(f"made, and their agents start: {', '.join(nodes)}")
-    if blueprint.services:
+    if blueprint.services and not blueprint.runs_pods:  # else agents do
         put_nodes(blueprint, lab, nodes)
     for node, pid in nodes.items():
         start_agent(folder, node, pid)
@@ -122,15 +122,15 @@ def remove_node(
         LabError: there is no such node, or a pod could not be detached.
     """
     there = found(folder)
-    pid = pid_of(there, node)
-    if not is_abrupt:
+    is_dead = node in dead_nodes(folder, there)
+    pid = 0 if is_dead else pid_of(there, node)
+    if not is_abrupt and not is_dead:
         for work in [begin_removal(node, pid, pod.name) for pod in pods_of(node, pid)]:
             work.result()
         if why := give_lease_back(pid):
             tell(f"the lease of {node} stays: {why}")
-    with end_with_guests(below([pid]), but=namespaces_of([there.lab])):
-        end([pid])
-    unplug(there.lab, node)
+    if not is_dead:
+        kill_node(blueprint, node, pid, there.lab)
     if blueprint.services and not is_abrupt:
         remove_node_object(blueprint, there.lab, node)
     folder.take_name(blueprint, node)
@@ -202,13 +202,22 @@ def take_down(name: str) -> bool:
         firsts = [pid for pid in (there.lab, *there.nodes.values()) if pid]
         with end_with_guests(below(firsts)):
             end(firsts)
+        remove_cgroups(Blueprint(name=name).cgroup())
         folder.remove()
     return was_there or bool(firsts)
 
 
-def next_node(there: Found) -> str:
+def revive_node(blueprint: Blueprint, folder: LabFolder, node: str, tell: Tell) -> None:
+    """Make a node that has died anew, under its name and address. Raises LabError if it has not died."""
+    if node not in dead_nodes(folder, found(folder)):
+        raise LabError(f"{node} is not dead")
+    add_nodes(blueprint, folder, [node], tell)
+
+
+def next_node(folder: LabFolder, there: Found) -> str:
     """Return the first name of a node that is not taken."""
-    return next(name for number in range(1, 1000) if (name := f"node{number}") not in there.nodes)
+    taken = {*there.nodes, *dead_nodes(folder, there)}
+    return next(name for number in range(1, 1000) if (name := f"node{number}") not in taken)
 
 
 def found(folder: LabFolder) -> Found:

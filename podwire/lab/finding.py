@@ -2,7 +2,7 @@
 
 The mark is in the environment of whoever is process 1 of a pid namespace, and says lab, node and the mount
 namespace of the one who made it: another /run/podwire is another machine, though we see its processes. A lab
-whose maker's mount namespace has gone is anybody's who names it.
+whose maker's mount namespace has gone is anybody's who names it. Another user's labs are that user's.
 """
 
 from __future__ import annotations
@@ -121,10 +121,14 @@ def is_in(pid: int, first: int) -> bool:
 
 
 def _is_first(pid: int) -> bool:
-    """Tell whether a process is number 1 of a pid namespace that is not ours (proc(5), NSpid)."""
-    lines = _read(pid, "status").decode(errors="replace").splitlines()
-    numbers = next((line.split()[1:] for line in lines if line.startswith("NSpid:")), [])
-    return len(numbers) > 1 and numbers[-1] == "1"
+    """Tell whether a process of this user is number 1 of a pid namespace that is not ours (proc(5))."""
+    said = dict(
+        line.split(":", 1)
+        for line in _read(pid, "status").decode(errors="replace").splitlines()
+        if ":" in line
+    )
+    numbers, users = said.get("NSpid", "").split(), said.get("Uid", "").split()
+    return len(numbers) > 1 and numbers[-1] == "1" and users[1] == str(os.geteuid())
 
 
 def _here() -> str:

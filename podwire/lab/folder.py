@@ -1,4 +1,4 @@
-"""A lab's folder on the machine, /run/podwire/lab/NAME: what was asked for, logs, and a lock.
+"""A lab's folder on the machine, /run/podwire/lab/NAME for root: what was asked for, logs, and a lock.
 
     lab.json     the blueprint; the first thing that is written, the last that goes
     log/         what agents and etcd print
@@ -24,9 +24,8 @@ from cni_spec.errors import DECODING_FAILURE, CniError
 from cni_spec.json_input import decode_object
 from podwire.lab.blueprint import Blueprint
 from podwire.lab.errors import LabError
+from podwire.lab.places import labs_folder, leave_labs_folder, make_labs_folder, netns_names
 
-ROOT = Path("/run/podwire/lab")
-NETNS_NAMES = Path("/run/netns")  # where ip-netns(8) looks
 LOCK_WAIT = 60.0  # seconds; `lab up` of many nodes holds it for as long
 LOCK_LOOK = 0.05  # seconds between looks: fcntl(2) has no wait with a deadline
 
@@ -36,7 +35,7 @@ class LabFolder:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.path = ROOT / name
+        self.path = labs_folder() / name
         self.logs = self.path / "log"
 
     def exists(self) -> bool:
@@ -74,25 +73,28 @@ class LabFolder:
             name.unlink(missing_ok=True)
         with suppress(FileNotFoundError):  # a lab of which only names were left
             shutil.rmtree(self.path)
-        with suppress(OSError):  # there are other labs
-            ROOT.rmdir()
+        leave_labs_folder()
 
     def netns_names(self) -> list[Path]:
         """Return the names of namespaces that this lab has made: links into /proc, not mounts."""
         wanted = f"{Blueprint(name=self.name).netns_name('')}"
-        found = NETNS_NAMES.glob(f"{wanted}*") if NETNS_NAMES.is_dir() else iter(())
+        folder = netns_names()
+        found = folder.glob(f"{wanted}*") if folder and folder.is_dir() else iter(())
         return [one for one in found if one.is_symlink() and _is_own(one.name.removeprefix(wanted))]
 
     def give_name(self, blueprint: Blueprint, node: str, pid: int) -> None:
         """Let ip-netns(8) find a network namespace, for as long as its process 1 lives."""
-        NETNS_NAMES.mkdir(mode=0o755, parents=True, exist_ok=True)
-        name = NETNS_NAMES / blueprint.netns_name(node)
+        if (folder := netns_names()) is None:
+            return
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        name = folder / blueprint.netns_name(node)
         name.unlink(missing_ok=True)
         name.symlink_to(f"/proc/{pid}/ns/net")
 
     def take_name(self, blueprint: Blueprint, node: str) -> None:
         """Take the name of a node's network namespace away."""
-        (NETNS_NAMES / blueprint.netns_name(node)).unlink(missing_ok=True)
+        if folder := netns_names():
+            (folder / blueprint.netns_name(node)).unlink(missing_ok=True)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -114,10 +116,11 @@ class LabFolder:
                 if not (self.path / "lab.json").exists():
                     (self.path / "lock").unlink()
                     self.path.rmdir()
-                    ROOT.rmdir()
+                    leave_labs_folder()
 
     def _try_lock(self) -> int:
         """Return a descriptor that holds the lock, 0 if another process does."""
+        make_labs_folder()
         self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
         path = self.path / "lock"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -138,4 +141,4 @@ def _is_own(node: str) -> bool:
 
 def lab_names() -> list[str]:
     """Return the names of the labs that have a folder."""
-    return sorted(one.parent.name for one in ROOT.glob("*/lab.json")) if ROOT.is_dir() else []
+    return sorted(one.parent.name for one in labs_folder().glob("*/lab.json"))

@@ -10,6 +10,7 @@ from overlay.subnet_env import SubnetEnv
 from podwire.lab.blueprint import Blueprint
 from podwire.lab.breaking import Breaker, Part
 from podwire.lab.building import all_pods, found
+from podwire.lab.dying import dead_nodes
 from podwire.lab.folder import LabFolder
 from podwire.lab.leases import lease_of, said
 from podwire.lab.nodes import agent_of
@@ -22,7 +23,7 @@ WHO_IS_ONE = "."  # in the map's diagonal
 
 @dataclass(frozen=True)
 class NodeView:
-    """One node. `pid` and `agent` are processes, the agent 0 where none runs."""
+    """One node. `pid` and `agent` are processes, 0 where none runs."""
 
     name: str
     pid: int
@@ -130,6 +131,8 @@ def view(folder: LabFolder, size: int = 0) -> LabView:
         nodes.append(
             NodeView(name, pid, blueprint.address(name), agent_of(pid), lease_of(pid), tuple(broken), mine)
         )
+    for name in dead_nodes(folder, there):
+        nodes.append(NodeView(name, 0, blueprint.address(name), 0, None, (Part.NODE,), ()))
     reached = look(pods, versions_of(blueprint))
     pairs = [pair for pair, answered in reached.items() if answered] if size else []
     transfers = [_send(*pair, version, size) for version in versions_of(blueprint) for pair in pairs]

@@ -32,22 +32,24 @@ from podwire.lab.finding import end, is_in, mark
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import BEGIN, REST, segment
 from podwire.lab.inside import begin_machine, go, root, run, start
+from podwire.lab.own_folders import own_folders
+from podwire.lab.places import is_rootless
 
 AGENT_DEADLINE = 30.0  # seconds from its start to its socket, on a machine busy with others
 UPLINK = "eth0"
 PODWIRE = (sys.executable, "-P", "-c", "from podwire.main import main; main()")  # the command line
 
+FOLDERS = "@folders@"  # own_folders
+
 NODE = f"""{BEGIN}
-mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=755 tmpfs {SHARED}/new
-mkdir -p {SHARED}/new/lab {SHARED}/new/netns
+mkdir -p {SHARED}/new/lab {SHARED}/new/netns {SHARED}/new/cgroup
+mount --rbind /sys/fs/cgroup {SHARED}/new/cgroup
+mount -t sysfs sysfs /sys
+mount -n --move {SHARED}/new/cgroup /sys/fs/cgroup
 mount --bind {SHARED} {SHARED}/new/lab
 mount -n --move {SHARED}/new /run
-for folder in etc opt var; do
-    own=/run/own/$folder
-    mkdir -p $own/upper $own/work
-    mount -t overlay overlay -o lowerdir=/$folder,upperdir=$own/upper,workdir=$own/work /$folder
-done
+{FOLDERS}
 for folder in /etc/cni /etc/podwire {PLUGINS} /var/lib/cni /var/lib/podwire /dev/shm; do
     mkdir -p $folder
     mount -t tmpfs -o mode=755 tmpfs $folder
@@ -63,9 +65,15 @@ ip link set lo up
 
 def begin_node(blueprint: Blueprint, lab: int, node: str) -> subprocess.Popen[bytes]:
     """Begin to make a node's process 1 within the lab's."""
-    machine = begin_machine(NODE.replace("${PODWIRE_LAB#*/}", node), mark(blueprint.name, node), lab)
+    machine = begin_machine(_script(node), mark(blueprint.name, node), lab)
     go(machine)
     return machine
+
+
+def _script(node: str) -> str:
+    """Return what furnishes a node."""
+    folders = own_folders(is_rootless=is_rootless())
+    return NODE.replace(FOLDERS, folders).replace("${PODWIRE_LAB#*/}", node)
 
 
 def plug_in(blueprint: Blueprint, lab: int, nodes: dict[str, int]) -> None:

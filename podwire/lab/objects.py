@@ -7,10 +7,13 @@ Everything is written from the lab's process 1: a node may have lost its way to 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cni_spec.json_input import JsonObject
+from pod_runner.cluster.metadata import new_uid, time_text
+from pod_runner.node.wanted import SOURCE
 from podwire.lab.blueprint import Blueprint
 from podwire.lab.errors import LabError
 from podwire.lab.inside import Work
@@ -38,12 +41,23 @@ def node_object(blueprint: Blueprint, node: str) -> JsonObject:
 def pod_object(pod: Pod, wish: Wish) -> JsonObject:
     """Return a Pod that is ready."""
     ports = [{"name": PORT_NAME, "containerPort": wish.port}] if wish.port else []
+    now = time_text(time.time())
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": object_name(pod), "namespace": NAMESPACE, "labels": dict(wish.labels)},
+        "metadata": {
+            "name": object_name(pod),
+            "namespace": NAMESPACE,
+            "labels": dict(wish.labels),
+            "uid": new_uid(),
+            "creationTimestamp": now,
+            "annotations": {SOURCE: "lab"},
+        },
         "spec": {"nodeName": pod.node, "containers": [{"name": "web", "ports": ports}]},
         "status": {
+            "phase": "Running",
+            "startTime": now,
+            "containerStatuses": [{"name": "web", "ready": True, "state": {"running": {"startedAt": now}}}],
             "podIP": pod.addresses[0],
             "podIPs": [{"ip": one} for one in pod.addresses],
             "conditions": [{"type": "Ready", "status": "True"}],

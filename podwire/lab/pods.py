@@ -72,9 +72,11 @@ class Pod:
 
 
 def pods_of(node: str, pid: int) -> list[Pod]:
-    """Return a node's pods, by the runtime's cache of results."""
+    """Return a node's pods, by the runtime's cache of results; those that agents run have no named netns."""
     found = []
     for one in ResultCache(root(pid, str(CACHE_DIR))).attachments(NETWORK):
+        if Path(one.target.netns).parent != NETNS_NAMES:
+            continue
         result = read_result(one.result or {}, LATEST_VERSION)
         addresses = tuple(str(ip.address).partition("/")[0] for ip in result.ips)
         found.append(Pod(node, Path(one.target.netns).name, pid, addresses))

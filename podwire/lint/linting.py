@@ -14,26 +14,29 @@ from pod_runner.cni.lists import list_files, read_file, read_list_file
 from podwire.lint.chain import check_capabilities, check_mtus, check_order
 from podwire.lint.findings import Document, Finding, Placed, Severity
 from podwire.lint.keys import check_list_keys, check_plugin
+from podwire.lint.manifests import is_manifest, lint_manifest
 from podwire.lint.pools import Pool, check_inside, check_overlaps, find_pools
 
 START = Spot(1, 1)
 
 
 def lint(file: Path, *, uplink_mtu: int | None = None) -> list[Finding]:
-    """Return everything there is to say about a configuration file, in the order of its text.
+    """Return everything there is to say about a configuration or a manifest, in the order of its text.
 
     `uplink_mtu` is the MTU (bytes) of this machine's way out, None if it has none or is not to count.
 
     Raises:
         CniError: code 5, if the file cannot be read.
     """
-    document = _read(file)
+    data = read_file(file)
+    if is_manifest(file, data):
+        return lint_manifest(file)
+    document = _read(file, data)
     if isinstance(document, Finding):
         return [document]
     is_list = file.suffix == ".conflist" or "plugins" in document.body
     findings = list(check_list_keys(document)) if is_list else []
     try:
-        data = document.positions.text.encode()
         network = (parse_network_list if is_list else parse_single)(data, str(file))
     except CniError as error:
         return [*findings, _about(document, error)]
@@ -71,7 +74,7 @@ def _lint_network(
 def _read_drop_ins(directory: Path) -> tuple[list[Placed], list[Finding]]:
     placed, findings = [], []
     for file in list_files(directory, ".conf"):
-        document = _read(file)
+        document = _read(file, read_file(file))
         if isinstance(document, Finding):
             findings.append(document)
             continue
@@ -103,9 +106,8 @@ def _unplaced(entry: PluginEntry, file: Path) -> Placed:
     return Placed(entry, Document(file, entry.body, locate("{}")), "")
 
 
-def _read(file: Path) -> Document | Finding:
-    """Read a JSON file, or return why it is none."""
-    data = read_file(file)
+def _read(file: Path, data: bytes) -> Document | Finding:
+    """Return what a JSON file says, or why it is none."""
     try:
         body = decode_object(data, str(file))
         return Document(file, body, locate(data.decode()))

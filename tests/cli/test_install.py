@@ -213,6 +213,19 @@ def test_wrong_places_are_said_before_anything_is_written(
     assert result.exit_code == 1 and reason in result.stderr and list(target.iterdir()) == []
 
 
+def test_a_node_with_pods_gets_a_drop_in_that_lets_them_outlive_the_agent(target: Path, cli: Cli) -> None:
+    units = target.parent / "units"
+    units.mkdir()
+
+    result = cli("install", "--to", target, "--systemd", "--runner", "--unit-dir", units)
+
+    assert result.exit_code == 0, result.output
+    drop_in = (units / "podwire-agent.service.d" / "runner.conf").read_text()
+    assert "KillMode=process\n" in drop_in and "Delegate=yes\n" in drop_in
+    assert cli("uninstall", "--to", target).exit_code == 0
+    assert not list((units / "podwire-agent.service.d").iterdir())
+
+
 def test_the_agents_units_are_put_in_place_and_taken_away(target: Path, cli: Cli) -> None:
     units = target.parent / "units"
     units.mkdir()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from podwire.demo.world import World
-from podwire.install.units import units
+from podwire.install.units import RUNNER, runner_drop_in, units
 from tests.deploy.own_code import mount_own_code
 from tests.deploy.service import SERVICE, SLICE, wait_name, wait_page
 
@@ -52,6 +52,24 @@ def test_systemd_understands_it(name: str, tmp_path: Path) -> None:
     for other, text in units().items():
         (tmp_path / other).write_bytes(text)
     command = ["systemd-analyze", "verify", str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "podwire-" not in done.stderr, done.stderr
+
+
+def test_what_a_node_with_pods_has_over_it_is_understood_and_ends_no_pod(tmp_path: Path) -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(runner_drop_in().decode())
+    assert parser["Service"]["KillMode"] == "process"  # `mixed` would kill supervisors with the agent
+    tightened = {key for key, value in section("podwire-agent.service").items() if value == "yes"}
+    assert tightened <= set(parser["Service"]), "what binds the agent would bind its containers"
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("not installed: systemd-analyze")
+    (tmp_path / RUNNER).parent.mkdir()
+    (tmp_path / RUNNER).write_bytes(runner_drop_in())
+    for name, text in units().items():
+        (tmp_path / name).write_bytes(text)
+    command = ["systemd-analyze", "verify", str(tmp_path / "podwire-agent.service")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "podwire-" not in done.stderr, done.stderr
 

@@ -1,4 +1,4 @@
-"""Every key of [proxy] and [dns] stands in the documentation."""
+"""Every key of [proxy], [dns] and [runner] stands in the documentation."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from pathlib import Path
 import pytest
 
 from cni_spec.config import SpecModel
+from pod_runner.node.settings import RunnerSettings
 from service_proxy.settings import ConntrackSettings, DnsSettings, ProxySettings
 
-TEXT = (Path(__file__).parents[2] / "docs" / "services.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {
+    ProxySettings: "services",
+    DnsSettings: "services",
+    ConntrackSettings: "services",
+    RunnerSettings: "runner",
+}
 
 
-@pytest.mark.parametrize("section", [ProxySettings, DnsSettings, ConntrackSettings])
+@pytest.mark.parametrize("section", PAGES)
 def test_each_key_is_documented(section: type[SpecModel]) -> None:
+    text = (DOCS / f"{PAGES[section]}.md").read_text()
     forms = ("`{}`", ".{}`", "`{}.")  # the last: a section of its own
-    missing = [key for key in section.model_fields if not any(form.format(key) in TEXT for form in forms)]
+    missing = [key for key in section.model_fields if not any(form.format(key) in text for form in forms)]
     assert missing == []

@@ -200,6 +200,49 @@ def test_our_own_samples_are_clean(tmp_path: Path, name: str) -> None:
     assert _found(file, 1500) == []
 
 
+# ---- manifests
+
+MANIFEST = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  priorityClassName: high
+  containers:
+  - {name: web, imge: nginx}
+"""
+OF_MANIFEST = [
+    "5:3: warning: spec.priorityClassName: pods are never preempted here",
+    "7:5: error: spec.containers[0]: image is missing",
+    '7:17: error: spec.containers[0].imge: there is no field "imge"; did you mean "image"?',
+]
+
+
+@pytest.mark.parametrize("name", ["web.yaml", "web.yml"])
+def test_a_manifest_is_judged_field_by_field(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_text(MANIFEST)
+
+    assert _found(file) == OF_MANIFEST
+
+
+def test_a_manifest_in_json_is_known_by_its_kind(tmp_path: Path) -> None:
+    file = tmp_path / "web.json"
+    file.write_text('{"apiVersion": "v1", "kind": "Secret",\n "metadata": {"name": "a"}}')
+
+    (line,) = _found(file)
+    assert line.startswith("1:30: error: kind: Secret: not supported: podwire keeps no secrets")
+
+
+def test_broken_yaml_and_bytes_are_findings(tmp_path: Path) -> None:
+    broken, binary = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    broken.write_text("a: b\na: c\n")
+    binary.write_bytes(b"\xff")
+
+    assert _found(broken) == ["2:1: error: the key a is there twice"]
+    assert _found(binary) == ["1:1: error: it is not UTF-8: byte 0"]
+
+
 # ---- the command
 
 

@@ -1,0 +1,1 @@
+"""Volumes: what containers would see, without containers."""

@@ -1,0 +1,306 @@
+"""A lab of an ordinary user does all that root's does, touches nothing of the machine and leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from podwire.demo.dumps import Dump, difference, take_dump
+from podwire.demo.world import World
+from tests.lab.conftest import PROCESSES, pairs
+from tests.lab.user import HOME, PYTHON, USER, User, install
+from tests.rounds import rounds
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: run as root")
+
+# All that is on the machine, but for what never stays the same
+EVERYWHERE = f"""
+find /run /tmp /etc /opt /var /dev/shm -xdev 2>/dev/null | grep -v -e ^/run/world -e ^/run/etcd || :
+find /sys/fs/cgroup -type d 2>/dev/null
+find {HOME} -newer {HOME}/venv/pyvenv.cfg -type f ! -name '*.pyc'
+"""
+KILLS = rounds(4)
+
+
+def _dump(world: World) -> Dump:
+    lines = [
+        *(f"process: {line}" for line in world.run(["sh", "-c", PROCESSES]).splitlines()),
+        *(f"file: {line}" for line in world.run(["sh", "-c", EVERYWHERE]).splitlines()),
+    ]
+    return take_dump(world.run) | frozenset(
+        f"{line} #{lines[:at].count(line)}" for at, line in enumerate(lines)
+    )
+
+
+def _of_the_machine(seen: Dump) -> Dump:
+    """Leave out what a lab is made of: its processes, and files in the user's own folder."""
+    own = (f"file: /run/user/{USER}/podwire", "process: ")
+    return frozenset(line for line in seen if not line.startswith(own))
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with World() as world:
+        install(world)
+        yield world
+
+
+@pytest.fixture(scope="module")
+def user(world: World) -> User:
+    user = User(world)
+    if user.attempt(PYTHON, "-c", "import podwire.main").returncode:
+        pytest.skip(f"an ordinary user cannot run {Path(PYTHON).name} here: {shutil.which('python3')}")
+    if user.attempt("unshare", "--user", "--map-root-user", "--net", "--mount", "true").returncode:
+        pytest.skip("ordinary users may not make user namespaces here")
+    return user
+
+
+@pytest.fixture(scope="module")
+def before(world: World, user: User) -> Dump:
+    user.attempt("podwire", "lab", "status")  # compiles what it imports
+    return _dump(world)
+
+
+@pytest.fixture(scope="module")
+def lab(world: World, user: User, before: Dump) -> Iterator[User]:
+    """A lab of two nodes; when all tests have had it, it goes without a trace."""
+    done = user.attempt("podwire", "lab", "up", "--nodes", "2")
+    assert done.returncode == 0, done.stderr.decode()
+    yield user
+    user.run("podwire", "lab", "down")
+    assert difference(before, _dump(world)) == []
+
+
+def _status(user: User) -> Any:
+    return json.loads(user.attempt("podwire", "lab", "status", "--output", "json").stdout)
+
+
+def test_every_pod_reaches_every_other(lab: User) -> None:
+    seen = json.loads(lab.run("podwire", "lab", "status", "--transfer", "1", "--output", "json"))
+    assert seen["isWhole"] and len(pairs(seen)) == 2
+    assert {one["bytes"] for one in seen["transfers"]} == {1_000_000}
+
+
+def test_nothing_of_the_machine_is_touched(lab: User, before: Dump) -> None:
+    for folder in ("/etc", "/opt", "/var/lib", "/var/log", "/var/tmp"):
+        lab.run("podwire", "lab", "exec", "node1", "--", "touch", f"{folder}/of-node1")
+    now = _dump(lab.world)
+    assert any("podwire/lab/lab/lab.json" in line for line in now - before), "the dump should see a lab"
+    assert _of_the_machine(now) == _of_the_machine(before)
+
+
+def test_who_is_root_inside_is_the_user_outside(lab: User) -> None:
+    assert lab.run("podwire", "lab", "exec", "node1", "--", "id", "-u") == "0\n"
+    sleep = ["sleep", "1000.54321"]
+    sleeping = lab.start("podwire", "lab", "exec", "node1/pod1", "--", *sleep)
+    find = ["pgrep", "-U", str(USER), "-xf", " ".join(sleep)]
+    _eventually(lambda: lab.world.attempt(find).returncode == 0)
+    lab.world.run(["pkill", *find[1:]])
+    sleeping.wait(30)
+
+
+def test_pods_come_and_go_and_parts_break(lab: User) -> None:
+    name, address = lab.run("podwire", "lab", "pod", "add", "node2").split()
+    assert address in lab.run("podwire", "lab", "exec", f"node2/{name}", "--", "ip", "-br", "addr")
+    lab.run("podwire", "lab", "pod", "remove", "node2", name)
+    for part in ("agent", "link", "registry"):
+        lab.run("podwire", "lab", "break", "node1", part)
+    assert [node["broken"] for node in _status(lab)["nodes"]] == [["agent", "link", "registry"], []]
+    lab.run("podwire", "lab", "mend", "node1")
+    assert [node["broken"] for node in _status(lab)["nodes"]] == [[], []]
+
+
+def test_services_are_served(lab: User) -> None:
+    lab.run("podwire", "lab", "pod", "add", "node1", "--label", "app=web", "--serve", "8080")
+    text = json.dumps(
+        {
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
+            "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
+        }
+    )  # fmt: skip
+    apply = lab.enter("podwire", "lab", "exec", "node1", "--", "podwire", "service", "apply", "-f", "-")
+    assert lab.world.attempt(apply, stdin=text.encode()).returncode == 0
+    name = ["podwire", "lab", "exec", "node2/pod1", "--", "getent", "hosts", "web"]
+    _eventually(lambda: lab.attempt(*name).returncode == 0)
+    address = lab.run(*name).split()[0]  # the static busybox of Debian falls over a long name
+    ask = [
+        "podwire",
+        "lab",
+        "exec",
+        "node2/pod1",
+        "--",
+        "busybox",
+        "wget",
+        "-q",
+        "-O",
+        "-",
+        f"http://{address}/",
+    ]
+    assert lab.run(*ask).startswith("node1/pod2 request 1 ")
+
+
+def test_the_map_is_drawn(lab: User) -> None:
+    body = json.loads(lab.run("podwire", "map", "--lab", "lab", "--output", "json"))
+    assert [node["name"] for node in body["nodes"]] == ["node1", "node2"]
+
+
+def test_nobody_else_has_that_lab(lab: User) -> None:
+    root, other = User(lab.world, 0), User(lab.world, USER + 1)
+    for one in (root, other):
+        done = one.attempt("podwire", "lab", "status")
+        assert done.returncode == 1 and b'there is no lab "lab"' in done.stderr
+        assert b"there is nothing of a lab" in one.attempt("podwire", "lab", "down").stderr
+    assert _status(lab)["isWhole"]
+
+
+def test_a_second_lab_of_the_name_is_refused(lab: User) -> None:
+    done = lab.attempt("podwire", "lab", "up")
+    assert done.returncode == 1 and b"there is a lab" in done.stderr
+    assert _status(lab)["isWhole"]
+
+
+def test_what_is_missing_is_named(world: World, user: User, before: Dump) -> None:
+    done = user.attempt("podwire", "lab", "up", "--nodes", "1", "--name", "bare")
+    user.run("podwire", "lab", "down", "--name", "bare")
+    said = done.stderr.decode()
+    assert "one user id" in said and "/etc/subuid" in said
+    assert "no cgroup is delegated" in said
+
+
+@pytest.mark.skipif(shutil.which("newuidmap") is None, reason="uidmap is not installed")
+def test_a_users_ranges_become_ids_of_the_lab(world: World, user: User) -> None:
+    files = {
+        "passwd": f"tester:x:{USER}:{USER}::/tmp:/bin/sh",
+        "subuid": "tester:700000:1000",
+        "subgid": "tester:800000:500",
+    }
+    for name, line in files.items():
+        world.run(
+            ["sh", "-c", f"touch /etc/{name}; cp /etc/{name} /etc/{name}.kept; echo {line} >>/etc/{name}"]
+        )
+    try:
+        done = user.attempt("podwire", "lab", "up", "--nodes", "1", "--name", "ids")
+        assert done.returncode == 0 and b"one user id" not in done.stderr
+        maps = user.run(
+            "podwire",
+            "lab",
+            "exec",
+            "--name",
+            "ids",
+            "node1",
+            "--",
+            "cat",
+            "/proc/self/uid_map",
+            "/proc/self/gid_map",
+        )
+        assert [line.split() for line in maps.splitlines()] == [
+            ["0", str(USER), "1"], ["1", "700000", "1000"], ["0", str(USER), "1"], ["1", "800000", "500"],
+        ]  # fmt: skip
+        user.run("podwire", "lab", "down", "--name", "ids")
+    finally:
+        for name in files:
+            world.run(["mv", f"/etc/{name}.kept", f"/etc/{name}"])
+
+
+def test_a_folder_of_somebody_else_is_refused(world: World) -> None:
+    stranger = User(world, USER + 2)  # without a folder in /run/user
+    world.run(["mkdir", "-m", "777", f"/tmp/podwire-{stranger.number}"])
+    done = stranger.attempt("podwire", "lab", "up")
+    assert done.returncode == 1 and b"is somebody else's" in done.stderr
+    world.run(["rmdir", f"/tmp/podwire-{stranger.number}"])
+
+
+def test_where_it_is_forbidden_that_is_said(world: World) -> None:
+    """user_namespaces(7): who has changed its root may make none."""
+    world.run(["mount", "--rbind", "/", "/mnt"])
+    try:
+        prisoner = User(world, USER + 3, before=("chroot", "/mnt"))
+        done = prisoner.attempt("podwire", "lab", "up")
+        assert (
+            done.returncode == 1
+            and b"takes a user namespace" in done.stderr
+            and b"Traceback" not in done.stderr
+        )
+        verdicts = json.loads(prisoner.attempt("podwire", "doctor", "--output", "json").stdout)
+        (found,) = [one for one in verdicts if one["name"] == "rootless lab"]
+        assert found["state"] == "lacking" and found["advice"]
+    finally:
+        world.run(["umount", "-l", "/mnt"])
+
+
+def test_a_lab_whose_first_process_was_killed_is_taken_away(world: World, user: User, before: Dump) -> None:
+    user.run("podwire", "lab", "up", "--nodes", "1", "--name", "dead", "--no-services")
+    find = (
+        "for p in /proc/[0-9]*; do grep -qsz '^PODWIRE_LAB=dead/@' $p/environ && echo ${p#/proc/}; done; true"
+    )
+    (first,) = world.run(["sh", "-c", find]).split()
+    world.run(["kill", "-9", first])
+    done = user.attempt("podwire", "lab", "status", "--name", "dead")
+    assert done.returncode == 1 and b"only remains" in done.stderr
+    user.run("podwire", "lab", "down", "--name", "dead")
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    "words",
+    [["--registry", "etcd"], ["--dual-stack", "--topology", "routed"], ["--mode", "direct"]],
+    ids=" ".join,
+)
+def test_every_kind_of_lab_comes_up_whole(user: User, words: list[str]) -> None:
+    user.run("podwire", "lab", "up", "--name", "kind", "--nodes", "2", *words)
+    try:
+        assert user.run("podwire", "lab", "add-node", "--name", "kind") == "node3\n"
+        seen = json.loads(user.run("podwire", "lab", "status", "--name", "kind", "--output", "json"))
+        assert seen["isWhole"] and len(pairs(seen)) == 6
+        user.run("podwire", "lab", "remove-node", "node3", "--name", "kind")
+    finally:
+        user.run("podwire", "lab", "down", "--name", "kind")
+
+
+@pytest.mark.campaign
+def test_without_mounts_in_the_way_folders_are_overlays(user: User) -> None:
+    with World() as world:
+        install(world)
+        world.run(["umount", "/etc/cni", "/opt/cni", "/var/lib/cni", "/var/lib/podwire"])
+        own = User(world)
+        own.run("podwire", "lab", "up", "--nodes", "2")
+        for folder in ("/etc", "/opt", "/var"):
+            seen = own.run("podwire", "lab", "exec", "node1", "--", "stat", "-f", "-c", "%T", folder)
+            assert seen == "overlayfs\n"
+            own.run("podwire", "lab", "exec", "node1", "--", "touch", f"{folder}/of-node1")
+        own.run("podwire", "lab", "down")
+
+
+@pytest.mark.campaign
+def test_whatever_is_killed_down_leaves_nothing(user: User) -> None:
+    random = Random("rootless")
+    with World() as world:
+        install(world)
+        own = User(world)
+        own.attempt("podwire", "lab", "status")
+        before = _dump(world)
+        for _ in range(KILLS):
+            running = own.start("podwire", "lab", "up", "--nodes", "2")
+            moment = random.uniform(0.1, 2.0)
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(moment)
+            world.attempt(["pkill", "-9", "-U", str(USER), "-f", "lab up"])
+            running.wait(60)
+            own.run("podwire", "lab", "down")
+            assert difference(before, _dump(world)) == [], f"killed after {moment:.3f} s"
+
+
+def _eventually(is_so: Any, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not become so"
