@@ -125,10 +125,11 @@ def test_a_failing_init_container_fails_the_pod(world: World) -> None:
 
 
 def test_a_sidecar_runs_beside_the_others_and_ends_after_them(world: World) -> None:
+    trap = "trap 'echo ended; exit 0' TERM"
     folder = world.place({
         "restartPolicy": "Never",
         "initContainers": [
-            container("side", *shell("trap 'echo ended; exit 0' TERM; sleep 1000 & wait"), restartPolicy="Always")
+            container("side", *shell(f"{trap}; sleep 1000 & wait"), restartPolicy="Always")
         ],
         "containers": [container("main", *shell("sleep 0.1"))],
     })  # fmt: skip

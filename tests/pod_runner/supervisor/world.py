@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,8 +106,8 @@ class World:
         if not is_held(folder) and not record(folder).is_ended and record(folder).started_at:
             self.supervise(folder)
             until(lambda: is_held(folder))
-        if is_held(folder):
-            until(lambda: answers(folder))
+        until(lambda: answers(folder) or not is_held(folder))
+        with suppress(client.ControlError):  # it has ended by itself
             client.stop(folder / SOCKET, 0)
         until(lambda: not is_held(folder))
         reap()
