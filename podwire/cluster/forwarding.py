@@ -55,9 +55,8 @@ def pods_port(remote: str, by: JsonObject, pod: JsonObject) -> int:
             if remote in (str(number(port, "port")), text(port, "name")):
                 return target_port(port, pod)
         raise CniError(NOT_AVAILABLE, f"service {text(by, 'metadata', 'name')} has no port {remote}")
-    if remote.isdigit() and 0 < int(remote) < 65536:
-        return int(remote)
-    if found := target_port({"targetPort": remote}, pod):
+    found = target_port({"targetPort": remote}, pod)
+    if 0 < found < 65536:
         return found
     raise CniError(NOT_AVAILABLE, f"pod {text(pod, 'metadata', 'name')} has no port {remote}")
 

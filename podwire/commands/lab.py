@@ -162,7 +162,7 @@ def break_part(
     name: NameOption = "lab",
 ) -> None:
     """Kill a node, or its agent alone; take its link down, or keep its registry away."""
-    with _breaker(name, node) as breaker:
+    with _breaker(_existing(name), node) as breaker:
         breaker.break_part(part)
 
 
@@ -181,7 +181,7 @@ def mend(
         with folder.held():
             revive_node(folder.read(), folder, node, say)
         return
-    with _breaker(name, node) as breaker:
+    with _breaker(folder, node) as breaker:
         for one in [part] if part else breaker.broken():
             breaker.mend(one)
 
@@ -276,10 +276,9 @@ def _existing(name: str) -> LabFolder:
 
 
 @contextmanager
-def _breaker(name: str, node: str) -> Iterator[Breaker]:
+def _breaker(folder: LabFolder, node: str) -> Iterator[Breaker]:
     from podwire.lab.building import found, pid_of
 
-    folder = _existing(name)
     with folder.held():
         there = found(folder)
         yield Breaker(folder.read(), folder, there.lab, node, pid_of(there, node))

@@ -56,6 +56,7 @@ class ApplicationShow:
         self._report.step("The end: podwire delete")
         began = time.monotonic()
         self._podwire("delete", "-f", str(EXAMPLE))
+        self._podwire("wait", "pods", "-l", f"app={EXAMPLE.name}", "--for=delete", f"--timeout={PATIENCE}s")
         self._report.good(f"All pods were stopped, detached and removed: {time.monotonic() - began:.1f} s.")
 
     def _apply(self) -> None:

@@ -56,7 +56,7 @@ class World:
             "name": f"pod{number}", "namespace": "default", "uid": uid, "labels": {"app": "web"},
             "annotations": {"podwire.io/network": "none"} if annotations is None else annotations,
         }  # fmt: skip
-        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+        body: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         made = PodOrder(body, replace(self.node, **order.pop("node", {})), **order)
         made.folder.mkdir(parents=True, mode=0o700)
         (made.folder / "order.json").write_text(made.to_json())
@@ -69,9 +69,8 @@ class World:
 
     def run(self, *command: str, **more: Any) -> Path:
         """Start a pod of one container, `main`, and return its folder; `more`: members of the container."""
-        pod = {
-            key: more.pop(key) for key in ("restartPolicy", "terminationGracePeriodSeconds") if key in more
-        }
+        pods = ("restartPolicy", "terminationGracePeriodSeconds")
+        pod: Json = {key: more.pop(key) for key in pods if key in more}
         order = {key: more.pop(key) for key in ("node", "config_maps") if key in more}
         folder = self.place({"containers": [container("main", *command, **more)], **pod}, **order)
         self.supervise(folder)
@@ -127,12 +126,14 @@ def record(folder: Path) -> PodRecord:
 def status_of(folder: Path) -> Json:
     """Return the pod's status as it is in the file, {} if there is none."""
     path = folder / "status.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    found: Json = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def main_of(status: Json) -> Json:
     """Return the status of the first container."""
-    return (status.get("containerStatuses") or [{}])[0]
+    first: Json = (status.get("containerStatuses") or [{}])[0]
+    return first
 
 
 def condition(status: Json, kind: str) -> bool:
