@@ -47,6 +47,7 @@ class World:
             longest_back_off=0.2,
         )
         self.folders: list[Path] = []
+        self.supervisors: list[int] = []
 
     def place(self, spec: Json, *, annotations: Json | None = None, **order: Any) -> Path:
         """Write a pod's order and return its folder. Without annotations it has no network."""
@@ -65,7 +66,9 @@ class World:
 
     def supervise(self, folder: Path) -> int:
         """Start a supervisor and return its pid; it is a child of ours (we are a subreaper)."""
-        return fork_supervisor(folder, os.open(os.devnull, os.O_RDONLY))
+        pid = fork_supervisor(folder)
+        self.supervisors.append(pid)
+        return pid
 
     def run(self, *command: str, **more: Any) -> Path:
         """Start a pod of one container, `main`, and return its folder; `more`: members of the container."""
@@ -80,7 +83,8 @@ class World:
         """Return the lines that a container has written."""
         metadata = json.loads((folder / "order.json").read_text())["pod"]["metadata"]
         path = Path(self.node.logs, f"default_{metadata['name']}_{metadata['uid']}", name, f"{run}.log")
-        return [line.split(" ", 3)[3] for line in path.read_text().splitlines()] if path.exists() else []
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""  # one may just be being written
+        return [line.split(" ", 3)[3] for line in whole.splitlines()]
 
     def cgroup(self, folder: Path) -> list[Path]:
         """Return the folders of a pod's cgroup that are there."""
@@ -92,6 +96,7 @@ class World:
         for folder in self.folders:
             self.end(folder)
             assert self.cgroup(folder) == []
+        self.wait_gone()
         for hierarchy in GROUPS.iterdir():
             if (path := hierarchy / self.parent.lstrip("/")).exists():
                 path.rmdir()
@@ -102,10 +107,23 @@ class World:
             self.supervise(folder)
             until(lambda: is_held(folder))
         if is_held(folder):
-            until((folder / SOCKET).exists)
+            until(lambda: answers(folder))
             client.stop(folder / SOCKET, 0)
         until(lambda: not is_held(folder))
         reap()
+
+    def wait_gone(self) -> None:
+        """Wait until every supervisor's process has ended."""
+        until(lambda: all(is_gone(pid) for pid in self.supervisors))
+        reap()
+
+
+def answers(folder: Path) -> bool:
+    """Tell whether a supervisor answers."""
+    try:
+        return bool(client.status(folder / SOCKET))
+    except (client.ControlError, FileNotFoundError):  # not yet
+        return False
 
 
 def container(name: str, *command: str, **more: Any) -> Json:
