@@ -18,6 +18,7 @@ from pod_runner.container.spec import ContainerError
 DEADLINE = (
     10.0  # seconds until killed processes must have gone: more means that the kernel holds them (a dead NFS)
 )
+TRIES = 10  # at making a folder
 PERIOD = 100_000  # microseconds; the kernel's default of cpu.cfs_period_us and of cpu.max
 SMALLEST_QUOTA = 1_000  # microseconds; less is refused (kernel/sched/core.c)
 
@@ -76,10 +77,16 @@ def read_keyed(file: Path) -> dict[str, int]:
 
 def make_folder(folder: Path) -> None:
     """Make a cgroup. Raises ContainerError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ContainerError(f"make the cgroup {folder}: {error.strerror}") from error
+    for left in reversed(range(TRIES)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # somebody removes the empty cgroup above just now
+            if not left:
+                raise ContainerError(f"make the cgroup {folder}: {error.strerror}") from error
+        except OSError as error:
+            raise ContainerError(f"make the cgroup {folder}: {error.strerror}") from error
+        else:
+            return
 
 
 def tree(folder: Path) -> Iterator[Path]:

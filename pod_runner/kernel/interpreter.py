@@ -7,6 +7,7 @@ until the container's program runs: install gcc where images are not trusted.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from pod_runner.kernel import program as wire
 from pod_runner.kernel.numbers import number
 
 REPORT_FD = 3
+RETRIES = 1000  # of openat2: something was renamed while a ".." was looked up
 FIRST_FREE = 100  # beyond all numbers that a program gives to its descriptors
 
 
@@ -70,7 +72,7 @@ class _Run:
     """A program while it is made."""
 
     def __init__(self, libc: ctypes.CDLL, clone: tuple[int, int], body: bytes) -> None:
-        self.libc, self.clone = libc, clone
+        self.libc, self.clone, self.openat2 = libc, clone, number("openat2")
         count, relocations, stays = wire.HEADER.unpack_from(body)
         at = wire.HEADER.size
         self.operations = [
@@ -126,10 +128,13 @@ class _Run:
         return value + self.base if kind == wire.ADDRESS else value
 
     def _syscall(self, call: int, values: list[int]) -> int:
-        result = int(self.libc.syscall(ctypes.c_long(call), *map(ctypes.c_uint64, values)))
-        if result == -1:
-            raise _Refused(ctypes.get_errno())
-        return result
+        for _ in range(RETRIES if call == self.openat2 else 1):
+            result = int(self.libc.syscall(ctypes.c_long(call), *map(ctypes.c_uint64, values)))
+            if result != -1:
+                return result
+            if ctypes.get_errno() != errno.EAGAIN:
+                break
+        raise _Refused(ctypes.get_errno())
 
     def _report(self, kind: int, value: int, index: int) -> None:
         os.write(REPORT_FD, wire.REPORT.pack(kind, value, index))

@@ -89,7 +89,7 @@ def _sweep(seen: tuple[Hierarchy, ...]) -> None:
     for hierarchy in seen:
         for folder in hierarchy.mount_point.glob(f"{PREFIX}*"):
             maker = folder.name.removeprefix(PREFIX).partition("-")[0]
-            if not Path("/proc", maker).exists():
+            if maker.isdecimal() and not Path("/proc", maker).exists():  # others' names may begin like ours
                 with suppress(OSError):  # EBUSY: its processes are still on their way out
                     _remove_tree(folder)
 

@@ -6,9 +6,12 @@ import json
 import os
 import socket
 import subprocess
+import time
 
 from pod_runner.kernel.stats import Traffic, traffic
 from tests.calls import run
+
+DEADLINE = 10.0  # seconds; a busy machine is no error
 
 
 def test_counters_of_interfaces_are_what_ip_shows(host: None) -> None:
@@ -21,10 +24,10 @@ def test_counters_of_interfaces_are_what_ip_shows(host: None) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for _ in range(3):
             sender.sendto(b"x" * 100, ("10.9.0.2", 9))
-    seen = traffic(os.getpid())
-    assert set(seen) == {"a0", "b0"}
+    deadline = time.monotonic() + DEADLINE
+    while (seen := traffic(os.getpid())) != (shown := {name: _shown(name) for name in ("a0", "b0")}):
+        assert time.monotonic() < deadline, (seen, shown)  # a packet is received after it was sent
     assert seen["a0"].sent_packets >= 3
-    assert seen == {name: _shown(name) for name in ("a0", "b0")}
 
 
 def test_a_process_that_has_gone_has_no_interfaces() -> None:
