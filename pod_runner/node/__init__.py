@@ -12,15 +12,21 @@ node_object  the node itself as an object
 service_variables  what pods are told of services
 
 The loop:
-node         takes what happened, decides, has it done
-known        what is wanted and what is here, as of now        pods     one that is here
-following    the store's objects                               static   a folder of manifests, without a store
-supervisors  conversations with all of them, in one thread     starting what takes a moment, in a few
-reports      what is told to the store, and never lost         telling  each of it
+node         takes what has happened (`messages`), decides, has it done
+known        what is wanted and what is here, as of now; pods: one that is here
+parts        the threads beside it:
+following    the store's objects
+static       a folder of manifests, without a store
+supervisors  conversations with all of them
+starting     what takes a moment
+reports      what is told to the store, and never lost; telling: each of it
 heartbeat    this node's sign of life
 
 Folders:
-orders       orders, written whole                             by_hand  pods that a person makes
-removing     all of one pod                                    collecting  all that no living pod owns
-stats        what pods use                                     reporting   the node as JSON
+orders       orders, written whole
+by_hand      pods that a person makes
+removing     all of one pod
+collecting   all that no living pod owns
+stats        what pods use
+reporting    the node as JSON
 """

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Condition
@@ -19,21 +18,17 @@ from typing import assert_never
 from cluster_store.conditions import Conditions
 from cluster_store.store import Store
 from pod_runner.cluster.bodies import JsonObject
-from pod_runner.cluster.following import Seen
-from pod_runner.cluster.kinds import CONFIG_MAP, POD
 from pod_runner.node import statuses, telling
 from pod_runner.node.decide import Action, Finish, Refuse, Remove, Start, Stop, Supervise, decide
-from pod_runner.node.following import Following
-from pod_runner.node.heartbeat import Heartbeat
 from pod_runner.node.known import Known, Services
+from pod_runner.node.messages import Followed, Leave, Look, Message, Statics, Told
 from pod_runner.node.node_object import NodeFacts
 from pod_runner.node.orders import write_order
+from pod_runner.node.parts import Parts
 from pod_runner.node.pods import LocalPod
-from pod_runner.node.reports import Reports
 from pod_runner.node.settings import RunnerSettings
-from pod_runner.node.starting import Done, Failed, Removed, Spawned, Tidied, Workers
-from pod_runner.node.static import StaticPods
-from pod_runner.node.supervisors import STARTS_WITHIN, Supervisors
+from pod_runner.node.starting import Done, Failed, Removed, Spawned, Tidied
+from pod_runner.node.supervisors import STARTS_WITHIN
 from pod_runner.node.wanted import WantedPod
 from pod_runner.supervisor.order import NodePlaces
 from pod_runner.supervisor.spawner import Spawner
@@ -44,41 +39,6 @@ RETRY = 1.0  # seconds before what could not be done about a pod is tried again
 EVERY = 60.0  # seconds at most between two looks
 NEVER = float("inf")  # what is at work tells when it is done
 REPORTED_WITHIN = 10.0  # seconds until a report that has come to nothing is made again
-
-
-@dataclass(frozen=True)
-class Told:
-    """A supervisor has said what its pod is; None: it has ended, or there is none."""
-
-    uid: str
-    status: JsonObject | None
-
-
-@dataclass(frozen=True)
-class Followed:
-    """What the store's follower has seen."""
-
-    seen: list[Seen]
-
-
-@dataclass(frozen=True)
-class Statics:
-    """All pods of the folder of static pods, as it is now."""
-
-    pods: Mapping[str, WantedPod]
-
-
-@dataclass(frozen=True)
-class Look:
-    """The folders are to be looked at."""
-
-
-@dataclass(frozen=True)
-class Leave:
-    """The loop is to end."""
-
-
-Message = Told | Followed | Statics | Done | Look | Leave
 
 
 class PodNode:
@@ -104,48 +64,21 @@ class PodNode:
         self._reported: dict[str, float] = {}  # the same, of what the store is to say next
         self._again = self._collect_at = 0.0
         self._room = facts().room
-        put = self._inbox.put
-        self.spawner = spawner or Spawner()
-        self.supervisors = Supervisors(lambda uid, status: put(Told(uid, status)))
-        self.workers = Workers(places, self.spawner, put, most=settings.starts)
-        self.reports = Reports(open_store, self.conditions)
-        self.heartbeat = Heartbeat(open_store, facts, self.conditions, ttl=settings.heartbeat)
-        self.following = Following(
-            open_store, (POD, CONFIG_MAP), self.conditions, lambda seen: put(Followed(seen))
-        )
-        self.static = (
-            StaticPods(
-                Path(settings.static_pods), places.name, self.conditions, lambda pods: put(Statics(pods))
-            )
-            if settings.static_pods
-            else None
+        self.parts = Parts(
+            settings, places, open_store, facts, spawner or Spawner(), self.conditions, self._inbox.put
         )
 
     def run(self) -> None:
         """Work until `stop`. Raises OSError where the folder of pods cannot be read."""
         Path(self.places.pods).mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.known.has_static = self.static is None
-        self.supervisors.start()
-        self.spawner.start()
-        for one in (self.reports, self.heartbeat, self.following, self.static):
-            if one is not None:
-                one.start()
+        self.known.has_static = self.parts.static is None
+        self.parts.start()
         try:
             self._watch_new()
             while self._turn():
                 continue
         finally:
-            for part in (
-                self.static,
-                self.following,
-                self.heartbeat,
-                self.workers,
-                self.supervisors,
-                self.reports,
-            ):
-                if part is not None:
-                    part.stop()
-            self.spawner.close()
+            self.parts.stop()
 
     def stop(self) -> None:
         """Have it end; from any thread."""
@@ -245,11 +178,11 @@ class PodNode:
                 if order is not None:
                     local.ordered(order)
                 local.supervised(self.now())
-                self.supervisors.watch(uid, local.folder, pid)
+                self.parts.supervisors.watch(uid, local.folder, pid)
                 self.conditions.tell(TROUBLE, "", about=uid)
                 self._busy.pop(uid, None)
             case Removed(uid):
-                self.supervisors.forget(uid)
+                self.parts.supervisors.forget(uid)
                 self.known.local.pop(uid, None)
                 self.conditions.tell(TROUBLE, "", about=uid)
                 self._busy.pop(uid, None)
@@ -270,26 +203,26 @@ class PodNode:
         match action:
             case Start(pod):
                 self._busy[pod.uid] = NEVER
-                self.workers.start(self.known.order(pod))
+                self.parts.workers.start(self.known.order(pod))
             case Supervise(uid):
                 self._busy[uid] = NEVER
-                self.workers.supervise(uid, self.known.local[uid].folder)
+                self.parts.workers.supervise(uid, self.known.local[uid].folder)
             case Stop(uid, grace):
                 local = self.known.local[uid]
                 local.stopped, local.grace = now, grace
-                self.supervisors.ask(uid, {"ask": "stop", "grace": grace})
+                self.parts.supervisors.ask(uid, {"ask": "stop", "grace": grace})
                 if (told := self.known.wanted.get(uid)) and self.known.is_stored(uid):
                     self._happened(told, "Killing", "Stopping all containers", statuses.NORMAL)
             case Remove(uid):
                 self._busy[uid] = NEVER
-                self.workers.remove(uid)
+                self.parts.workers.remove(uid)
             case Refuse(pod, why):
                 self._reported[pod.uid] = now + REPORTED_WITHIN
-                self.reports.put(pod.uid, telling.tell_refusal(pod, why))
+                self.parts.reports.put(pod.uid, telling.tell_refusal(pod, why))
                 self._happened(pod, why.reason, why.message, statuses.WARNING)
             case Finish(pod):
                 self._reported[pod.uid] = now + REPORTED_WITHIN
-                self.reports.put(pod.uid, telling.finish(pod))
+                self.parts.reports.put(pod.uid, telling.finish(pod))
             case other:
                 assert_never(other)
 
@@ -297,7 +230,7 @@ class PodNode:
         """Begin to, every minute, once all that is wanted is known."""
         if self.known.is_synced and self.known.has_static and self._collect_at <= now:
             self._collect_at = NEVER  # until it has been done
-            self.workers.collect(self.living)
+            self.parts.workers.collect(self.living)
             self._watch_new()
 
     def living(self) -> set[str]:
@@ -307,10 +240,10 @@ class PodNode:
 
     def _tell_status(self, pod: WantedPod) -> None:
         if pod.uid in self.known.local and (status := self.known.unwritten(pod)) is not None:
-            self.reports.put(pod.uid, telling.tell_status(pod, status))
+            self.parts.reports.put(pod.uid, telling.tell_status(pod, status))
 
     def _happened(self, pod: WantedPod, reason: str, message: str, kind: str) -> None:
-        self.reports.happened(telling.of_pod(pod, reason, message, kind, self.places.name))
+        self.parts.reports.happened(telling.of_pod(pod, reason, message, kind, self.places.name))
 
     def _refresh(self) -> None:
         """Have supervisors read their orders again where a ConfigMap has changed."""
@@ -327,11 +260,11 @@ class PodNode:
                     self.conditions.tell(TROUBLE, f"{error.filename}: {error.strerror}", about=uid)
                     continue
                 local.config_maps = maps
-                self.supervisors.ask(uid, {"ask": "refresh"})
+                self.parts.supervisors.ask(uid, {"ask": "refresh"})
 
     def _watch_new(self) -> None:
         """Find folders that are not known; whether somebody supervises them is asked first."""
         for local in self.known.look_at_folders():
             if local.uid not in self._busy:
                 self._busy[local.uid] = self.now() + STARTS_WITHIN
-                self.supervisors.watch(local.uid, local.folder)
+                self.parts.supervisors.watch(local.uid, local.folder)

@@ -12,7 +12,7 @@ import select
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -27,10 +27,11 @@ from pod_runner.container.spec import ContainerError
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.node.orders import read_folder
 from pod_runner.supervisor import lock, networking
-from pod_runner.supervisor.order import LOCK, NodePlaces
+from pod_runner.supervisor.order import LOCK, ORDER, NodePlaces
 from pod_runner.supervisor.state import is_ended, read_state
 
 ENDS_WITHIN = 5.0  # seconds for a process that was killed to be gone
+PROCESS_NAME = "podwire-pod"  # of supervisors (`pod_runner.supervisor.__main__`)
 POD_CGROUP = "pod"  # + uid, below the cgroup parent
 UID_ARGUMENT = "K8S_POD_UID"  # of CNI_ARGS; other runtimes have a container id that is not the uid
 _LOCK_LINE = re.compile(r"FLOCK +ADVISORY +WRITE +(\d+) [0-9a-f]+:[0-9a-f]+:(\d+) ")
@@ -38,16 +39,39 @@ _LOCK_LINE = re.compile(r"FLOCK +ADVISORY +WRITE +(\d+) [0-9a-f]+:[0-9a-f]+:(\d+
 
 def remove_pod(uid: str, places: NodePlaces, cgroups: Cgroups) -> list[str]:
     """Remove a pod and return what could not be removed, as sentences; called again it goes on."""
-    folder, said = Path(places.pods, uid), list[str]()
+    folder = Path(places.pods, uid)
     _end_supervisor(folder)
-    path = f"{places.cgroup_parent}/{POD_CGROUP}{uid}"
-    said += _attempt(lambda: cgroups.kill(path))
+    with _kept_from_supervisors(folder) as is_ours:
+        return _remove(uid, places, cgroups) if is_ours else [f"{folder}: a supervisor has just begun"]
+
+
+def _remove(uid: str, places: NodePlaces, cgroups: Cgroups) -> list[str]:
+    folder, path = Path(places.pods, uid), f"{places.cgroup_parent}/{POD_CGROUP}{uid}"
+    said = _attempt(lambda: cgroups.kill(path))
     _end_processes(folder)
     said += _detach(uid, folder, places)
     said += _attempt(lambda: cgroups.remove(path))
     if not said:
+        said += _attempt(lambda: (folder / ORDER).unlink(missing_ok=True))
         said += _attempt(lambda: remove_folder(folder))
     return said
+
+
+@contextmanager
+def _kept_from_supervisors(folder: Path) -> Iterator[bool]:
+    """Hold the folder's lock; False: another has it.
+
+    One that was forked and has not looked yet finds the lock taken, or, when that has gone, no order.
+    """
+    if not folder.is_dir():
+        yield True
+        return
+    held = lock.take(folder)
+    try:
+        yield held is not None
+    finally:
+        if held is not None:
+            os.close(held)
 
 
 def remove_folder(folder: Path) -> None:
@@ -93,9 +117,17 @@ def holder(folder: Path) -> int:
     return next((int(pid) for pid, number in _LOCK_LINE.findall(lines) if int(number) == inode), 0)
 
 
+def is_supervisor(pid: int) -> bool:
+    """Tell whether a process is a supervisor: whoever removes a pod holds its lock, too."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text() == f"{PROCESS_NAME}\n"
+    except OSError:  # it has ended
+        return False
+
+
 def _end_supervisor(folder: Path) -> None:
     """Kill whoever supervises a pod, and wait until it has gone; one that is about to leave may do so."""
-    if not lock.is_held(folder) or (pid := holder(folder)) == 0:
+    if not lock.is_held(folder) or not is_supervisor(pid := holder(folder)):
         return
     try:
         descriptor = os.pidfd_open(pid)

@@ -16,12 +16,12 @@ def status(node: PodNode) -> JsonObject:
         return {
             "node": node.places.name,
             "synced": node.known.is_synced,
-            "heard": node.heartbeat.is_heard.is_set(),
+            "heard": node.parts.heartbeat.is_heard.is_set(),
             "wanted": len(node.known.wanted),
             "pods": len(local),
             "supervised": sum(one.is_supervised for one in local),
-            "unwritten": node.reports.waiting,
-            "spawner": node.spawner.pid,
+            "unwritten": node.parts.reports.waiting,
+            "spawner": node.parts.spawner.pid,
             "conditions": node.conditions.as_json(),
         }
 

@@ -82,7 +82,7 @@ class Runner:
 
     def wait_ready(self, timeout: float) -> bool:
         """Wait up to so many seconds until this node may be given pods; return whether it may."""
-        return self.node.heartbeat.is_heard.wait(timeout)
+        return self.node.parts.heartbeat.is_heard.wait(timeout)
 
     def stop(self) -> None:
         """End it; pods go on."""

@@ -57,8 +57,12 @@ def serve(folder: Path, labels: dict[str, str]) -> None:
 
 
 def main(folder: Path) -> None:
+    Path("/proc/self/comm").write_text("podwire-pod")  # as a supervisor's prctl(2)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # another supervisor has the pod, or it is being removed
+        return
     labels = json.loads((folder / "order.json").read_text())["pod"]["metadata"].get("labels", {})
     if "dies" in labels:
         return

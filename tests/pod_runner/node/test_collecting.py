@@ -150,6 +150,17 @@ def test_a_supervisor_that_does_not_listen_is_ended_with_its_pod(
     assert one.wait(5) == -9 and not folder.exists()
 
 
+def test_whoever_else_removes_a_pod_is_not_taken_for_its_supervisor(
+    places: NodePlaces, cgroups: Cgroups
+) -> None:
+    write_order(PodOrder(pod("a", uid="a", hostNetwork=True), places))
+    held = lock.take(Path(places.pods) / "a")
+    assert held is not None
+    assert remove_pod("a", places, cgroups) == [f"{places.pods}/a: a supervisor has just begun"]
+    os.close(held)
+    assert remove_pod("a", places, cgroups) == [] == remove_pod("a", places, cgroups)
+
+
 def test_a_folder_goes_whatever_modes_and_links_are_in_it(tmp_path: Path) -> None:
     outside, folder = tmp_path / "outside", tmp_path / "pods" / "a"
     outside.mkdir()

@@ -134,7 +134,7 @@ def test_a_status_is_written_when_the_registry_is_back(tmp_path: Path) -> None:
         node = world.start()
         found = world.create("a")
         store.away.touch()
-        wait_for(lambda: node.reports.waiting)
+        wait_for(lambda: node.parts.reports.waiting)
         assert "phase" not in world.status("a") and alive(world) == 1
         store.away.unlink()
         wait_for(lambda: world.status("a").get("phase") == "Running")
