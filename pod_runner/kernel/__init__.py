@@ -5,6 +5,6 @@ program        Program: system calls with what they stand for, as bytes     star
 starting       a process from a program, and what was refused               interpreter the starter in Python
 namespaces, mounting, capabilities, seccomp (seccomp_default.json)          what programs are made of
 cgroups        Cgroups: limits, statistics and the end of all processes, on v1, v2, hybrid or nowhere
-cgroups_v1, cgroups_v2, cgroup_files   each version, and what they share
-processes      pids that are still who they were
+cgroups_v1, cgroups_v2, cgroup_files, devices   each version, what they share, who may open which device
+processes      pids that are still who they were            stats       network counters of a pod
 """

@@ -151,15 +151,15 @@ def _connected(path: Path) -> Lines:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     connection.settimeout(ANSWER_IN)
     try:
-        _connect(connection, path)
+        connect(connection, path)
     except OSError as error:
         connection.close()
         raise ControlError(f"{path}: no supervisor answers: {error.strerror or error}") from error
     return Lines(connection)
 
 
-def _connect(connection: socket.socket, path: Path) -> None:
-    """Connect by way of the folder's descriptor: sun_path holds 107 bytes, a folder's path may be longer."""
+def connect(connection: socket.socket, path: Path) -> None:
+    """Connect to a path of any length, by its folder's descriptor: sun_path holds 107 bytes (unix(7))."""
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         connection.connect(f"/proc/self/fd/{folder}/{path.name}")

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from pod_runner.container.identity import identity
 from pod_runner.container.spec import ContainerError, Security
+from pod_runner.supervisor.descriptors import close_all_but
 from pod_runner.supervisor.lines import BadLine, JsonObject, Lines
 
 ANSWER_IN = 30.0  # seconds; the first answer comes when everything is imported
@@ -105,17 +106,17 @@ def serve(lines: Lines) -> None:
     """Fork a supervisor for each request until the agent hangs up."""
     while (body := lines.receive()) is not None:
         try:
-            lines.send({"pid": fork_supervisor(Path(str(body["spawn"])), lines.fileno())})
+            lines.send({"pid": fork_supervisor(Path(str(body["spawn"])))})
         except (OSError, KeyError) as error:
             lines.send({"error": f"no process for a supervisor: {error}"})
 
 
-def fork_supervisor(folder: Path, unwanted: int) -> int:
-    """Fork twice and return the supervisor's process id; it does not keep the descriptor `unwanted`."""
+def fork_supervisor(folder: Path) -> int:
+    """Fork twice and return the supervisor's process id; it keeps no descriptor of ours."""
     reader, writer = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
-        _become_supervisor(folder, unwanted, writer)
+        _become_supervisor(folder, writer)
     os.close(writer)
     os.waitpid(child, 0)
     with os.fdopen(reader, "rb") as pipe:
@@ -125,16 +126,15 @@ def fork_supervisor(folder: Path, unwanted: int) -> int:
     return int(said)
 
 
-def _become_supervisor(folder: Path, unwanted: int, writer: int) -> None:
+def _become_supervisor(folder: Path, writer: int) -> None:
     """Go on as the supervisor in a grandchild; never return into the spawner's loop."""
     try:
         os.setsid()
         if (pid := os.fork()) != 0:
             os.write(writer, str(pid).encode())
             os._exit(0)
-        os.close(writer)
-        os.close(unwanted)
-        from pod_runner.supervisor.__main__ import detach, supervise  # imported before the fork
+        close_all_but()
+        from pod_runner.supervisor.entry import detach, supervise  # imported before the fork
 
         detach(folder)  # whoever reads the output of who asked for this is not to wait for the pod
         os._exit(supervise(folder))
@@ -150,7 +150,7 @@ def _prepare() -> None:
 
 def main() -> None:
     """Import what supervisors need, set it aside from the garbage collector's writes, and serve."""
-    import pod_runner.supervisor.__main__  # noqa: F401  # what forks share
+    import pod_runner.supervisor.entry  # noqa: F401  # what forks share
 
     _prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the agent's affair

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from pod_runner.kernel.cgroups import Cgroups
@@ -88,7 +87,6 @@ class Supervision:
             update_config_maps(order, self._shared.pod)
         except (OSError, ValueError, TypeError, KeyError) as error:
             self._shared.trouble("config maps", f"the order could not be read again: {error}")
-            print(f"refresh: {error}", file=sys.stderr)
         self._changed()
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
 from pod_runner.container.spec import ContainerError
+from pod_runner.supervisor.descriptors import close_all_but
 from pod_runner.supervisor.loop import Loop
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ def _work(work: Callable[[], T], writer: int) -> None:
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _close_all_but(writer)
+        close_all_but(writer)
         os.setsid()  # a signal to its group reaches it and what it started
         with os.fdopen(writer, "wb") as pipe:
             pickle.dump(_outcome(work), pipe)
@@ -83,13 +84,3 @@ def _outcome(work: Callable[[], T]) -> T | ContainerError:
         return ContainerError("\n".join([str(error), *getattr(error, "__notes__", [])]), error.reason)
     except OSError as error:
         return ContainerError(str(error))
-
-
-def _close_all_but(kept: int) -> None:
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # numbers are wanted, not paths
-        number = int(name)
-        if number > 2 and number != kept:
-            try:
-                os.close(number)
-            except OSError:  # the descriptor that listed them
-                continue

@@ -31,13 +31,13 @@ class Writing:
         """Write what differs; tell whether the status does."""
         is_new = status != self.status
         self.status = status
+        self._is_status_written = self._is_status_written and not is_new
         state = encode_state(self._shared.record)
         try:
             if state != self._state:
                 write_whole(self._shared.folder / STATE, state)
                 self._state = state
-            if is_new or not self._is_status_written:
-                self._is_status_written = False
+            if not self._is_status_written:
                 write_whole(self._shared.folder / STATUS, json.dumps(status))
                 self._is_status_written = True
         except OSError as error:

@@ -34,14 +34,14 @@ def homes_of(maker: int) -> list[Path]:
 
 
 @pytest.mark.parametrize("options", [[], ["--plain"]], ids=["containerd", "plain"])
-def test_the_show_holds_what_it_claims(options: list[str]) -> None:
-    argv = [sys.executable, "-m", "podwire.demo", *options]
+def test_the_show_of_containers_holds_what_it_claims(options: list[str]) -> None:
+    """The other show, of nodes, is what tests/lab and `./dev demo` itself are about."""
+    argv = [sys.executable, "-m", "podwire.demo", "--only", "containers", *options]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith(LAST_WORDS)
     assert "\033[" not in done.stdout  # no colour where nobody looks
     assert done.stdout.count('says: "hello from behind a host port"') == 2
-    assert done.stdout.count("requests were answered") == 1
 
 
 def test_an_unknown_option_is_refused() -> None:

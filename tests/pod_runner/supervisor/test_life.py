@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 from pod_runner.supervisor import client
 from pod_runner.supervisor.order import SOCKET
 from tests.pod_runner.supervisor.world import (
+    Json,
     World,
     condition,
     container,
@@ -23,6 +25,11 @@ from tests.pod_runner.supervisor.world import (
 )
 
 FOREVER = "while :; do sleep 1000; done"
+
+
+def is_crashing(status: Json) -> bool:
+    """Tell whether the first container waits before it runs again."""
+    return bool(main_of(status)["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff")
 
 
 def test_a_pod_runs_is_logged_and_leaves_nothing(world: World) -> None:
@@ -72,9 +79,7 @@ def test_on_failure_runs_until_it_succeeds(world: World) -> None:
 
 def test_a_crashing_container_is_restarted_with_a_back_off(world: World) -> None:
     folder = world.run(*shell("echo again; exit 1"), node={"back_off": 0.3, "longest_back_off": 60.0})
-    status = wait_status(folder, lambda status: "waiting" in main_of(status)["state"] and "lastState" in status or (
-        main_of(status)["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
-    ))  # fmt: skip
+    status = wait_status(folder, is_crashing)
     waiting = main_of(status)["state"]["waiting"]
     assert waiting["message"].startswith("back-off 0.3s restarting failed container=main pod=pod0_default(")
     assert main_of(status)["restartCount"] == 1, "the first restart is immediate"
@@ -178,18 +183,12 @@ def test_memory_that_runs_out_is_said(world: World) -> None:
 def test_a_missing_config_map_is_waited_for(world: World) -> None:
     env = [{"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "colour"}}}]
     folder = world.run(*shell("echo $COLOUR; " + FOREVER), env=env)
-    status = wait_status(
-        folder, lambda status: main_of(status)["state"].get("waiting", {}).get("message", "") != ""
-    )
+    status = wait_status(folder, lambda status: "message" in main_of(status)["state"].get("waiting", {}))
     assert main_of(status)["state"]["waiting"] == {
         "reason": "CreateContainerConfigError", "message": 'configmap "settings" not found',
     }  # fmt: skip
-    order = (
-        (folder / "order.json")
-        .read_text()
-        .replace('"config_maps": {}', '"config_maps": {"settings": {"colour": "red"}}')
-    )
-    (folder / "order.json").write_text(order)
+    order = json.loads((folder / "order.json").read_text())
+    (folder / "order.json").write_text(json.dumps(order | {"config_maps": {"settings": {"colour": "red"}}}))
     client.refresh(folder / SOCKET)
     until(lambda: world.log(folder) == ["red"])
 

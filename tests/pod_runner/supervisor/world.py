@@ -47,6 +47,7 @@ class World:
             longest_back_off=0.2,
         )
         self.folders: list[Path] = []
+        self.supervisors: list[int] = []
 
     def place(self, spec: Json, *, annotations: Json | None = None, **order: Any) -> Path:
         """Write a pod's order and return its folder. Without annotations it has no network."""
@@ -56,7 +57,7 @@ class World:
             "name": f"pod{number}", "namespace": "default", "uid": uid, "labels": {"app": "web"},
             "annotations": {"podwire.io/network": "none"} if annotations is None else annotations,
         }  # fmt: skip
-        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+        body: Json = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         made = PodOrder(body, replace(self.node, **order.pop("node", {})), **order)
         made.folder.mkdir(parents=True, mode=0o700)
         (made.folder / "order.json").write_text(made.to_json())
@@ -65,13 +66,14 @@ class World:
 
     def supervise(self, folder: Path) -> int:
         """Start a supervisor and return its pid; it is a child of ours (we are a subreaper)."""
-        return fork_supervisor(folder, os.open(os.devnull, os.O_RDONLY))
+        pid = fork_supervisor(folder)
+        self.supervisors.append(pid)
+        return pid
 
     def run(self, *command: str, **more: Any) -> Path:
         """Start a pod of one container, `main`, and return its folder; `more`: members of the container."""
-        pod = {
-            key: more.pop(key) for key in ("restartPolicy", "terminationGracePeriodSeconds") if key in more
-        }
+        pods = ("restartPolicy", "terminationGracePeriodSeconds")
+        pod: Json = {key: more.pop(key) for key in pods if key in more}
         order = {key: more.pop(key) for key in ("node", "config_maps") if key in more}
         folder = self.place({"containers": [container("main", *command, **more)], **pod}, **order)
         self.supervise(folder)
@@ -81,7 +83,8 @@ class World:
         """Return the lines that a container has written."""
         metadata = json.loads((folder / "order.json").read_text())["pod"]["metadata"]
         path = Path(self.node.logs, f"default_{metadata['name']}_{metadata['uid']}", name, f"{run}.log")
-        return [line.split(" ", 3)[3] for line in path.read_text().splitlines()] if path.exists() else []
+        whole = path.read_text().rpartition("\n")[0] if path.exists() else ""  # one may just be being written
+        return [line.split(" ", 3)[3] for line in whole.splitlines()]
 
     def cgroup(self, folder: Path) -> list[Path]:
         """Return the folders of a pod's cgroup that are there."""
@@ -93,6 +96,7 @@ class World:
         for folder in self.folders:
             self.end(folder)
             assert self.cgroup(folder) == []
+        self.wait_gone()
         for hierarchy in GROUPS.iterdir():
             if (path := hierarchy / self.parent.lstrip("/")).exists():
                 path.rmdir()
@@ -103,10 +107,23 @@ class World:
             self.supervise(folder)
             until(lambda: is_held(folder))
         if is_held(folder):
-            until((folder / SOCKET).exists)
+            until(lambda: answers(folder))
             client.stop(folder / SOCKET, 0)
         until(lambda: not is_held(folder))
         reap()
+
+    def wait_gone(self) -> None:
+        """Wait until every supervisor's process has ended."""
+        until(lambda: all(is_gone(pid) for pid in self.supervisors))
+        reap()
+
+
+def answers(folder: Path) -> bool:
+    """Tell whether a supervisor answers."""
+    try:
+        return bool(client.status(folder / SOCKET))
+    except (client.ControlError, FileNotFoundError):  # not yet
+        return False
 
 
 def container(name: str, *command: str, **more: Any) -> Json:
@@ -127,12 +144,14 @@ def record(folder: Path) -> PodRecord:
 def status_of(folder: Path) -> Json:
     """Return the pod's status as it is in the file, {} if there is none."""
     path = folder / "status.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    found: Json = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def main_of(status: Json) -> Json:
     """Return the status of the first container."""
-    return (status.get("containerStatuses") or [{}])[0]
+    first: Json = (status.get("containerStatuses") or [{}])[0]
+    return first
 
 
 def condition(status: Json, kind: str) -> bool:
