@@ -1,7 +1,8 @@
-"""Podman, ctr, runc and crun in a world, one call at a time: `python -m bench.runner_peers PEER ROUNDS`.
+"""Podman, ctr, runc and crun in a world: `python -m bench.runner_peers PEER ROUNDS MANY`.
 
 Run inside a world by `bench.runner`, so that no door is timed. Prints JSON: milliseconds of each start (until
-the container runs) and of each end (until nothing is left of it), and with `memory` bytes for each idle one.
+the container runs), of each command in it, and of each end (until nothing is left of it); of many at once all
+starts and all ends, and what stays in memory with each, in bytes.
 """
 
 from __future__ import annotations
@@ -14,24 +15,29 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from podwire.demo.busybox_image import BUSYBOX, find_busybox
 from podwire.demo.containerd import SOCKET
 
 FOREVER = ["/bin/sleep", "2147483647"]
+NOTHING = ["/bin/true"]
 BUNDLE = Path("/run/bundle")
 COMPLAINTS = Path("/run/complaints")
 AT_ONCE = 10  # calls of a person who starts many
 
+Times = dict[str, list[float]]
+
 
 @dataclass(frozen=True)
 class Peer:
-    """How containers are started and ended. `shim` is how processes that stay with each one are called."""
+    """How containers are started, entered and ended. `kept`: how processes that stay for them are called."""
 
     start: Callable[[str], None]
+    execute: Callable[[str], None]
     end: Callable[[str], None]
-    shim: str = ""
+    kept: str = ""
 
 
 def _run(*argv: str) -> None:
@@ -46,6 +52,7 @@ def _run(*argv: str) -> None:
 def _podman(network: str) -> Peer:
     return Peer(
         lambda name: _run("podman", "run", "-d", f"--name={name}", f"--network={network}", BUSYBOX, *FOREVER),
+        lambda name: _run("podman", "exec", name, *NOTHING),
         lambda name: _run("podman", "rm", "--force", "--time=0", name),
         "conmon",
     )
@@ -63,6 +70,7 @@ def _end_by_ctr(name: str) -> None:
 def _oci(runtime: str) -> Peer:
     return Peer(
         lambda name: _run(runtime, "run", "--detach", "--bundle", str(BUNDLE), name),
+        lambda name: _run(runtime, "exec", name, *NOTHING),
         lambda name: _run(runtime, "delete", "--force", name),
     )
 
@@ -71,7 +79,10 @@ PEERS = {
     "podman": _podman("podman"),
     "podman-none": _podman("none"),
     "ctr": Peer(
-        lambda name: _ctr("run", "--detach", BUSYBOX, name, *FOREVER), _end_by_ctr, "containerd-shim"
+        lambda name: _ctr("run", "--detach", BUSYBOX, name, *FOREVER),
+        lambda name: _ctr("task", "exec", "--exec-id=true", name, *NOTHING),
+        _end_by_ctr,
+        "containerd",  # the daemon's growth, and its shims
     ),
     "runc": _oci("runc"),
     "crun": _oci("crun"),
@@ -80,53 +91,58 @@ PEERS = {
 
 def make_bundle() -> None:
     """Make what runc and crun run: runc's own example configuration, with busybox as its root."""
-    (BUNDLE / "rootfs/bin").mkdir(parents=True)
-    shutil.copy(find_busybox(), BUNDLE / "rootfs/bin/sleep")
-    subprocess.run(["runc", "spec"], cwd=BUNDLE, check=True)
-    file = BUNDLE / "config.json"
+    (BUNDLE / "rootfs/bin").mkdir(parents=True, exist_ok=True)
+    for applet in ("sleep", "true"):
+        shutil.copy(find_busybox(), BUNDLE / "rootfs/bin" / applet)
+    if not (file := BUNDLE / "config.json").exists():
+        subprocess.run(["runc", "spec"], cwd=BUNDLE, check=True)
     body = json.loads(file.read_text())
     body["process"] |= {"terminal": False, "args": FOREVER, "rlimits": []}
     file.write_text(json.dumps(body))
 
 
-def measure(peer: Peer, rounds: int) -> dict[str, object]:
-    """Start and end containers one after the other, then many at once."""
-    starts, ends = [], []
+def measure(peer: Peer, rounds: int, prefix: str = "one") -> Times:
+    """Start, enter and end containers, one after the other."""
+    found: Times = {"start": [], "exec": [], "end": []}
     for number in range(rounds):
-        name = f"one{number}"
-        starts.append(_timed(lambda name=name: peer.start(name)))  # type: ignore[misc]  # mypy: a lambda's default
-        ends.append(_timed(lambda name=name: peer.end(name)))  # type: ignore[misc]  # the same
-    return {"start": starts, "end": ends}
+        name = f"{prefix}{number}"
+        found["start"].append(timed(partial(peer.start, name)))
+        found["exec"].append(timed(partial(peer.execute, name)))
+        found["end"].append(timed(partial(peer.end, name)))
+    return found
 
 
-def measure_many(peer: Peer, number: int) -> dict[str, object]:
-    """Start so many at once and end them; seconds for all, and bytes that stay with each meanwhile."""
-    names = [f"many{one}" for one in range(number)]
+def measure_many(peer: Peer, number: int, memory: Callable[[], float], prefix: str = "many") -> Times:
+    """Start so many at once and end them; `memory` tells what all that stays takes."""
+    names = [f"{prefix}{one}" for one in range(number)]
+    before = memory()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        start = _timed(lambda: list(pool.map(peer.start, names)))
-        memory = proportional(peer.shim) / number if peer.shim else 0
-        end = _timed(lambda: list(pool.map(peer.end, names)))
-    return {"start": start, "end": end, "memory": memory}
+        start = timed(lambda: list(pool.map(peer.start, names)))
+        kept = (memory() - before) / number
+        end = timed(lambda: list(pool.map(peer.end, names)))
+    return {"start all": [start], "end all": [end], "memory": [kept]}
 
 
-def proportional(name: str) -> int:
+def pss_of(name: str) -> int:
     """Return the proportional set size of all processes that are called so, in bytes (proc(5))."""
     total = 0
     for status in Path("/proc").glob("[0-9]*/comm"):
         try:
             if status.read_text().startswith(name[:15]):  # TASK_COMM_LEN
-                total += _pss(status.with_name("smaps_rollup"))
+                total += pss(status.with_name("smaps_rollup"))
         except (FileNotFoundError, ProcessLookupError):  # it has ended
             continue
     return total
 
 
-def _pss(rollup: Path) -> int:
+def pss(rollup: Path) -> int:
+    """Return the proportional set size of one process, in bytes."""
     line = next(line for line in rollup.read_text().splitlines() if line.startswith("Pss:"))
     return int(line.split()[1]) << 10
 
 
-def _timed(act: Callable[[], object]) -> float:
+def timed(act: Callable[[], object]) -> float:
+    """Return how long something takes, in milliseconds."""
     began = time.monotonic()
     act()
     return (time.monotonic() - began) * 1000
@@ -136,9 +152,10 @@ def main(name: str, rounds: int, many: int) -> None:
     """Measure one, and print it."""
     if name in ("runc", "crun"):
         make_bundle()
-    found = {"one": measure(PEERS[name], rounds)}
+    peer = PEERS[name]
+    found = measure(peer, rounds)
     if many:
-        found["many"] = measure_many(PEERS[name], many)
+        found |= measure_many(peer, many, partial(pss_of, peer.kept) if peer.kept else lambda: 0)
     print(json.dumps(found))
 
 
