@@ -1,4 +1,4 @@
-"""Garbage: folders, cgroups with what runs in them, attachments that belong to no pod that lives here.
+"""Garbage: folders, logs, cgroups with what runs in them, attachments that belong to no pod that lives here.
 
 What there is is found first, and who lives is asked after that: so a pod that begins meanwhile is not taken
 for a dead one. A cgroup parent belongs to one node: where several share a machine, each has its own.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.node.orders import folders, is_abandoned, read_folder
-from pod_runner.node.removing import POD_CGROUP, attachments_of_pods, remove_pod
+from pod_runner.node.removing import POD_CGROUP, attachments_of_pods, log_folders, remove_pod
 from pod_runner.supervisor import lock
 from pod_runner.supervisor.order import NodePlaces
 from pod_runner.supervisor.state import is_ended
@@ -22,7 +22,7 @@ Living = Callable[[], Collection[str]]
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something that no living pod owns. `kind`: folder, cgroup, process or attachment."""
+    """Something that no living pod owns. `kind`: folder, log, cgroup, process or attachment."""
 
     kind: str
     uid: str
@@ -43,7 +43,7 @@ class Collected:
 
 def find(places: NodePlaces, cgroups: Cgroups) -> list[Leftover]:
     """Return everything there is of pods, living or not."""
-    return [*_folders(places), *_cgroups(places, cgroups), *_attachments(places)]
+    return [*_folders(places), *_logs(places), *_cgroups(places, cgroups), *_attachments(places)]
 
 
 def collect(places: NodePlaces, cgroups: Cgroups, living: Living, *, dry_run: bool = False) -> Collected:
@@ -80,6 +80,12 @@ def _is_being_made(folder: Path) -> bool:
 def _folders(places: NodePlaces) -> Iterator[Leftover]:
     for folder in folders(Path(places.pods)):
         yield Leftover("folder", folder.name, str(folder))
+
+
+def _logs(places: NodePlaces) -> Iterator[Leftover]:
+    for uid, found in log_folders(places).items():
+        for folder in found:
+            yield Leftover("log", uid, str(folder))
 
 
 def _cgroups(places: NodePlaces, cgroups: Cgroups) -> Iterator[Leftover]:

@@ -1,4 +1,4 @@
-"""Take away what is left of a pod: supervisor, processes, attachments, cgroups, its folder; in this order.
+"""Take what is left of a pod away: supervisor, processes, attachments, cgroups, logs, folder; in this order.
 
 For pods whose supervisor could not do it itself. Each part may be gone already; a folder goes last, so that
 whoever comes after one that was killed meanwhile finds what is left.
@@ -25,13 +25,14 @@ from pod_runner.cni.runtime import Runtime
 from pod_runner.container.sandbox import is_alive
 from pod_runner.container.spec import ContainerError
 from pod_runner.kernel.cgroups import Cgroups
-from pod_runner.node.orders import read_folder
+from pod_runner.node.orders import folders, read_folder
 from pod_runner.supervisor import lock, networking
 from pod_runner.supervisor.order import LOCK, ORDER, NodePlaces
 from pod_runner.supervisor.state import is_ended, read_state
 
 ENDS_WITHIN = 5.0  # seconds for a process that was killed to be gone
 PROCESS_NAME = "podwire-pod"  # of supervisors (`pod_runner.supervisor.__main__`)
+LOG_FOLDER_PARTS = 3  # of a name: pod_runner.supervisor.logs.log_folder
 POD_CGROUP = "pod"  # + uid, below the cgroup parent
 UID_ARGUMENT = "K8S_POD_UID"  # of CNI_ARGS; other runtimes have a container id that is not the uid
 _LOCK_LINE = re.compile(r"FLOCK +ADVISORY +WRITE +(\d+) [0-9a-f]+:[0-9a-f]+:(\d+) ")
@@ -51,6 +52,8 @@ def _remove(uid: str, places: NodePlaces, cgroups: Cgroups) -> list[str]:
     _end_processes(folder)
     said += _detach(uid, folder, places)
     said += _attempt(lambda: cgroups.remove(path))
+    for logs in log_folders(places).get(uid, ()):
+        said += _attempt(partial(remove_folder, logs))
     if not said:
         said += _attempt(lambda: (folder / ORDER).unlink(missing_ok=True))
         said += _attempt(lambda: remove_folder(folder))
@@ -89,6 +92,15 @@ def _tolerate_gone(remove: object, path: str, failure: tuple[object, BaseExcepti
     """Go on where something went by itself (shutil.rmtree's onerror; `onexc` is Python 3.12's)."""
     if not isinstance(failure[1], FileNotFoundError):
         raise failure[1]
+
+
+def log_folders(places: NodePlaces) -> dict[str, list[Path]]:
+    """Return the folders of pods' logs by uid: NAMESPACE_NAME_UID, none of which has a "_" in it."""
+    found: dict[str, list[Path]] = {}
+    for one in folders(Path(places.logs)):
+        if one.name.count("_") == LOG_FOLDER_PARTS - 1:
+            found.setdefault(one.name.rpartition("_")[2], []).append(one)
+    return found
 
 
 def attachments_of_pods(places: NodePlaces) -> list[CachedAttachment]:

@@ -54,7 +54,8 @@ class RunnerSettings(SpecModel):
     counts as dead; after `eviction` more its pods begin elsewhere. `drain`: how long a pod that is deleted
     goes on serving, since it takes so long until everybody knows. `static_pods`: a folder of manifests that
     run without any store. `cluster_dns`: name servers of pods, by default [dns]'s. `starts`: pods that are
-    begun at once. Times in seconds.
+    begun at once. `back_off`: how long a container waits that has ended for the second time; twice as long
+    time after that, at most `longest_back_off`. Times in seconds.
     """
 
     enabled: bool = False
@@ -80,6 +81,8 @@ class RunnerSettings(SpecModel):
     drain: Annotated[float, Field(ge=0, le=300, strict=False)] = 0.5
     max_pods: Annotated[int, Field(ge=0, le=100_000)] = 110
     starts: Annotated[int, Field(ge=1, le=256)] = 8
+    back_off: Seconds = 10.0
+    longest_back_off: Seconds = 300.0
     static_pods: str = ""
     user: str = ""
     password_file: str = ""
@@ -105,4 +108,5 @@ class RunnerSettings(SpecModel):
             volumes=self.volumes, logs=self.logs, cgroup_parent=self.cgroup_parent,
             cni_conf_dir=self.conf_dir, cni_path=self.cni_path, cni_cache=self.cni_cache,
             network=self.network, cluster_dns=self.cluster_dns or cluster_dns, zone=self.zone,
+            back_off=self.back_off, longest_back_off=self.longest_back_off,
         )  # fmt: skip

@@ -22,6 +22,7 @@ from pod_runner.node.collecting import collect, find, living, orphans
 from pod_runner.node.orders import write_order
 from pod_runner.node.removing import holder, remove_folder, remove_pod
 from pod_runner.supervisor import lock
+from pod_runner.supervisor.logs import log_folder
 from pod_runner.supervisor.order import NodePlaces, PodOrder
 from tests.pod_runner.node.conftest import PRETEND, wait_for
 from tests.pod_runner.node.pods import pod
@@ -47,6 +48,7 @@ def places(tmp_path: Path) -> Iterator[NodePlaces]:
     yield NodePlaces(
         name="n1", pods=str(tmp_path / "pods"), cgroup_parent=parent, cni_conf_dir=str(tmp_path / "net.d"),
         cni_path=(str(tmp_path / "bin"),), cni_cache=str(tmp_path / "cni"),
+        logs=str(tmp_path / "logs"),
     )  # fmt: skip
     with suppress(ContainerError):  # a test that failed half way
         Cgroups.detect().kill(parent)
@@ -101,6 +103,19 @@ def test_everything_of_a_dead_pod_goes_and_nothing_of_a_living_one(
     collect(places, cgroups, set)
     processes["alive"].wait(5)
     assert find(places, cgroups) == []
+
+
+def test_logs_go_with_their_pod_and_what_is_no_log_of_a_pod_stays(
+    places: NodePlaces, cgroups: Cgroups
+) -> None:
+    kept = Path(places.logs, "of_somebody")
+    for folder in (kept, *(log_folder(places, "default", "web", uid) for uid in ("dead", "alive"))):
+        (folder / "main").mkdir(parents=True)
+        (folder / "main" / "0.log").touch()
+    done = collect(places, cgroups, lambda: {"alive"})
+    assert [(one.kind, one.uid) for one in done.found] == [("log", "dead")] and done.failed == {}
+    assert remove_pod("alive", places, cgroups) == []
+    assert list(Path(places.logs).iterdir()) == [kept]
 
 
 def test_what_a_plugin_refuses_is_kept_and_tried_again(places: NodePlaces, cgroups: Cgroups) -> None:

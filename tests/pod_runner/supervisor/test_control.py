@@ -125,12 +125,15 @@ def test_a_container_with_a_terminal_can_be_attached_and_resized(world: World) -
 def test_much_input_reaches_a_slow_container_whole(world: World) -> None:
     path = running(world, *shell("sleep 0.2; wc -c"), stdin=True, stdinOnce=True, restartPolicy="Never")
     ours, theirs = socket.socketpair()
+
+    def type_much() -> None:
+        ours.sendall(bytes(3_000_000))
+        ours.shutdown(socket.SHUT_WR)
+
     with ours:
         run = client.attach(path, "main", [theirs.fileno()] * 3)
         theirs.close()
-        threading.Thread(
-            target=lambda: (ours.sendall(bytes(3_000_000)), ours.shutdown(socket.SHUT_WR))
-        ).start()
+        threading.Thread(target=type_much).start()
         assert run.wait() == 0
         run.close()
     assert world.log(path.parent) == ["3000000"]

@@ -199,7 +199,7 @@ def test_variables_and_arguments_are_kubernetes(world: World) -> None:
         *shell('echo "$0 $NAME $LIMIT"'), args=["$(NAME) $$(NAME) $(OTHER)"], restartPolicy="Never",
         env=[
             {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},
+            {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},  # noqa: E501
         ],
         resources={"limits": {"memory": "64Mi"}},
     )  # fmt: skip

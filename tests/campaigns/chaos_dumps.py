@@ -1,0 +1,126 @@
+"""What a lab's nodes hold, and the machine of it, as lines: whoever has gone is to be in none of them.
+
+By the distribution's own tools, as `podwire.demo.dumps`, of which this is an extension.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from podwire.demo.dumps import Dump, Run, take_dump
+from podwire.lab.blueprint import PODS, Blueprint
+from podwire.lab.finding import MARK
+from podwire.lab.folder import LabFolder
+from podwire.lab.inside import run_in
+
+PLACES = ("/var/lib/podwire", "/var/log/podwire", "/run/podwire", "/run/flannel", "/etc/cni", "/dev/shm")
+FIND = "find {places} -mindepth 1 ! -name 'index.sqlite*' 2>/dev/null || :"
+BRIDGE = "cni0"  # stays when the last pod has gone, as the plugin's author wants it
+OURS = re.compile(r"nft: (table|chain|set|map|rule|counter) .*\"podwire")  # static: elements are what counts
+SHARED_TOOLS = ("ps -eo", "nsenter ", "sh -c")  # of who looks
+
+
+def hierarchies() -> list[Path]:
+    """Return where the hierarchies of cgroups are mounted (proc(5), mountinfo)."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        if after.split()[0] in ("cgroup", "cgroup2"):
+            found.append(Path(before.split()[4]))
+    return found
+
+
+def cgroups(path: str) -> list[str]:
+    """Return the cgroups at and below a path, in every hierarchy."""
+    return [
+        str(one)
+        for root in hierarchies()
+        if (top := root / path.lstrip("/")).is_dir()
+        for one in (top, *top.glob("**/"))
+        if one.is_dir()
+    ]
+
+
+def node_dump(blueprint: Blueprint, node: str, pid: int) -> Dump:
+    """Look at a node: all that `take_dump` sees, and neighbours, namespaces, files, cgroups."""
+    inside = partial(run_in, pid)
+    return take_dump(inside) | frozenset(
+        [
+            *(f"neighbour: {line}" for line in _neighbours(inside)),
+            *(f"fdb: {line}" for line in inside(["bridge", "fdb", "show", "br", BRIDGE]).splitlines()),
+            *(f"namespace: {line}" for line in inside(["ip", "netns", "list-id"]).splitlines()),
+            *(f"namespace: {line}" for line in _namespaces(inside)),
+            *(f"file: {line}" for line in _files(inside, node)),
+            *(f"cgroup: {line}" for line in cgroups(blueprint.cgroup(node))),
+        ]
+    )
+
+
+def processes(lab: int) -> Counter[str]:
+    """Return the commands of all processes below a lab's process 1, in whatever namespaces."""
+    lines = run_in(lab, ["ps", "-eo", "stat=,args="]).splitlines()
+    words = [line.split(None, 1) for line in lines]
+    shown = [("zombie " if stat.startswith("Z") else "") + args for stat, args in words]
+    return Counter(one for one in shown if not one.startswith(SHARED_TOOLS))
+
+
+def new_lines(before: Dump, after: Dump) -> list[str]:
+    """Say what came between two looks, but for what is made once and stays."""
+    return [line for line in sorted(after - before) if not _is_lasting(line)]
+
+
+def lines_about(dump: Dump, words: Iterable[str]) -> list[str]:
+    """Return the lines that name one of some uids and addresses."""
+    wanted = [rf"(?<![\w.]){re.escape(word)}(?![\w.]|-\w)" for word in sorted(words)]
+    if not wanted:
+        return []
+    pattern = re.compile("|".join(wanted))
+    return [line for line in sorted(dump) if pattern.search(line)]
+
+
+def remains(blueprint: Blueprint) -> list[str]:
+    """Return what is left on the machine of a lab that was taken down."""
+    folder = LabFolder(blueprint.name)
+    left = [f"cgroup {one}" for one in cgroups(blueprint.cgroup())]
+    left += [f"name {one}" for one in folder.netns_names()]
+    left += [f"folder {folder.path}"] if folder.exists() else []
+    return left + [f"process {one}" for one in _marked(blueprint)]
+
+
+def _marked(blueprint: Blueprint) -> Iterator[str]:
+    mark, path = f"{MARK}={blueprint.name}/".encode(), blueprint.cgroup().encode() + b"/"
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if mark in (place / "environ").read_bytes() or path in (place / "cgroup").read_bytes():
+                yield f"{place.name} {(place / 'cmdline').read_bytes()!r}"
+
+
+def _is_lasting(line: str) -> bool:
+    if line.startswith("nft: element"):
+        return False
+    if OURS.match(line):
+        return True
+    name = line.rpartition("/")[2]
+    if line.startswith("file: "):
+        return "/podwire-locks/" in line or name.startswith(("lock", "last_reserved_ip", "index.", "."))
+    return f'"{BRIDGE}"' in line or f"dev {BRIDGE} " in line + " "
+
+
+def _neighbours(inside: Run) -> Iterator[str]:
+    for one in json.loads(inside(["ip", "-j", "neigh"]) or "[]"):
+        yield f"{one['dst']} dev {one['dev']} {one.get('lladdr', '')}"
+
+
+def _namespaces(inside: Run) -> Iterator[str]:
+    for line in inside(["lsns", "-n", "-t", "net", "-o", "PID,COMMAND"]).splitlines():
+        yield f"of {line.split(None, 1)[1]}"
+
+
+def _files(inside: Run, node: str) -> list[str]:
+    return inside(["sh", "-c", FIND.format(places=" ".join([*PLACES, f"{PODS}/{node}"]))]).splitlines()
