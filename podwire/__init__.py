@@ -10,6 +10,7 @@
     doctor/            what this machine has and lacks
     ipam_commands.py   `podwire ipam`
     samples/           configuration lists to begin with
+    cluster/           what the commands that are kubectl's words know of a cluster
     lab/               several nodes on one machine, to try things on and to break
     demo/              a small world of namespaces to try things in
 

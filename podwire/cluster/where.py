@@ -35,6 +35,8 @@ WHAT_TO_DO = (
     "this machine one; --source URL names the store of another"
 )
 PATIENCE = 60.0  # seconds for a look, on a machine busy with others
+PASSED_ON = {signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
+SI_KERNEL = 0x80  # asm-generic/siginfo.h; of what a terminal sends for a key
 SHELLS = 128  # + N is the exit status of a program that signal N ended, as shells have it
 
 
@@ -106,8 +108,10 @@ def enter(place: Place) -> None:
     sys.stderr.flush()
     ourselves = os.pidfd_open(os.getpid())
     join(place.found.lab)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     if child := os.fork():
         os._exit(_end_of(child))
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     _end_with(ourselves)
     os.chdir("/")
 
@@ -166,17 +170,20 @@ def _options(settings: RunnerSettings) -> StoreOptions:
 
 
 def _end_of(child: int) -> int:
-    """Wait for a child, as if it were in our place; return the exit status that says how it ended.
+    """Wait for a child as if it were in our place; return the exit status that says how it ended.
 
-    The terminal sends its signals to both of us: what they do is the child's business.
+    What the terminal sends, it sends to both of us; what somebody sends to us is the child's, too.
     """
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: os.kill(child, number))
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else SHELLS - code
+    while True:
+        told = signal.sigwaitinfo(PASSED_ON)
+        if told.si_signo != signal.SIGCHLD:
+            if told.si_code != SI_KERNEL:
+                os.kill(child, told.si_signo)
+            continue
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else SHELLS - code
 
 
 def _end_with(parent: int) -> None:
