@@ -11,6 +11,7 @@ import struct
 import sys
 from dataclasses import dataclass, field
 from functools import cache
+from typing import NamedTuple
 
 from pod_runner.container.spec import ContainerError
 from pod_runner.kernel.numbers import number
@@ -67,12 +68,24 @@ class Pointing:
 Argument = int | bytes | Text | Pointers | Pointing | Result
 
 
+class Call(NamedTuple):
+    """An operation as it was asked for: what `listing` reads. `name` of a fork is "clone"."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    meaning: str
+    result: Result | None = None
+    on_error: int = 0
+    on_success: int = 0
+
+
 @dataclass
 class Program:
     """The list while it is written. `stays`: its end is a pause process, not a failed execve."""
 
     stays: bool = False
     meanings: list[str] = field(default_factory=list)  # of each operation: the command it stands for
+    calls: list[Call] = field(default_factory=list)  # the operations themselves
     _operations: list[bytes] = field(default_factory=list)
     _relocations: list[int] = field(default_factory=list)
     _data: bytearray = field(default_factory=bytearray)
@@ -97,20 +110,24 @@ class Program:
             raise TooLong(f"this opens more than {MOST_OPEN} files")
         into, self._registers = Result(self._registers), self._registers + 1
         self._add(meaning, _number(name), arguments, tolerate, (into.register, on_error, on_success))
+        self.calls.append(Call(name, arguments, meaning, into, on_error, on_success))
         return into
 
     def branch(self, meaning: str, flags: int, clone3: bytes = b"") -> None:
         """Add a fork whose parent reports the child and ends. `clone3`: struct clone_args, not flags."""
         arguments: tuple[Argument, ...] = (clone3, len(clone3)) if clone3 else (flags, 0)
         self._add(meaning, CLONE, arguments, (), (-1, 0, 0))
+        self.calls.append(Call("clone", arguments, meaning))
 
     def fail(self, meaning: str, errno: int) -> None:
         """Add a failure: what is reached when all before it that was tolerated did not help."""
         self._add(meaning, FAIL, (errno,), (), (-1, 0, 0))
+        self.calls.append(Call("fail", (errno,), meaning))
 
     def skip(self, calls: int) -> None:
         """Leave out so many calls."""
         self._add("go on", SKIP, (calls,), (), (-1, 0, 0))
+        self.calls.append(Call("skip", (calls,), "go on"))
 
     def compile(self) -> bytes:
         """Return the program."""
