@@ -7,6 +7,7 @@
     install/           executables and samples put in place, and taken away exactly
     inspection/        every object an attachment owns
     explain.py         the plan of an ADD as commands
+    pod_explaining.py  all that would be done for a pod, as commands
     doctor/            what this machine has and lacks
     ipam_commands.py   `podwire ipam`
     samples/           configuration lists to begin with

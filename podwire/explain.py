@@ -29,6 +29,7 @@ class Explanation:
     plugin: str
     commands: tuple[str, ...]
     remarks: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()  # that its IPAM would give, without prefix lengths
 
 
 def explain(network: NetworkList, target: Target, kernel: Kernel) -> list[Explanation]:
@@ -59,11 +60,13 @@ def _explain_one(
     plugin, call = load_plugin(entry.type).resolve(call)
     commands = tuple(str(op) for op in plugin.explain(call))
     after = before
+    addresses: tuple[str, ...] = ()
     if ipam_type(call.config.ipam):
         after = _predict(call)
         given = ", ".join(str(ip.address) for ip in after.ips)
+        addresses = tuple(str(ip.address).partition("/")[0] for ip in after.ips)
         remarks.append(f"{ipam_type(call.config.ipam)} would give {given or 'no address'}")
-    return Explanation(entry.type, commands, tuple(remarks)), after or _without_addresses(call)
+    return Explanation(entry.type, commands, tuple(remarks), addresses), after or _without_addresses(call)
 
 
 def _call(

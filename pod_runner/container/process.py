@@ -55,16 +55,23 @@ def start_container(
     path = f"{sandbox.spec.cgroup}/{spec.cgroup}"
     said += cgroups.make(path, spec.resources)
     spec = _restrict_devices(spec, cgroups, path, said)
-    around = surroundings(sandbox.spec, cgroups, path)
-    who = _identity(spec, around, said)
-    if spec.oom_score_adj is not None and spec.oom_score_adj < _own_oom_score():
-        said.append(f"oom_score_adj={spec.oom_score_adj} may be refused: lowering it takes CAP_SYS_RESOURCE")
-    program = container_program(around, spec, who, stdio.all)
+    program = plan_container(sandbox.spec, spec, cgroups, stdio, said)
     with ExitStack() as opened:
         process = _open(opened, sandbox.pid, sandbox.started, f"the sandbox of pod {sandbox.spec.pod_id}")
         return _start(
             f"container {spec.name}", program, stdio, opened, process, cgroups.entry_folder(path), sandbox
         )
+
+
+def plan_container(
+    pod: SandboxSpec, spec: ContainerSpec, cgroups: Cgroups, stdio: Stdio, notes: list[str]
+) -> Program:
+    """Return the program of a container's first process, as it is on this machine. Raises ContainerError."""
+    around = surroundings(pod, cgroups, f"{pod.cgroup}/{spec.cgroup}")
+    who = _identity(spec, around, notes)
+    if spec.oom_score_adj is not None and spec.oom_score_adj < _own_oom_score():
+        notes.append(f"oom_score_adj={spec.oom_score_adj} may be refused: lowering it takes CAP_SYS_RESOURCE")
+    return container_program(around, spec, who, stdio.all)
 
 
 def start_exec(

@@ -18,6 +18,7 @@ from pod_runner.container.sandbox_program import sandbox_program
 from pod_runner.container.spec import ContainerError, IdMapping, Resources, SandboxSpec, UserNamespace
 from pod_runner.kernel import processes
 from pod_runner.kernel.cgroups import Cgroups
+from pod_runner.kernel.program import Program
 from pod_runner.kernel.starting import StartFailure, start
 
 PAUSE_CGROUP = "pause"
@@ -73,8 +74,13 @@ def _start(spec: SandboxSpec, cgroups: Cgroups, opened: ExitStack) -> int:
     if folder is not None:  # version 2 wants no process in a cgroup that has others below
         cgroups.make(f"{spec.cgroup}/{PAUSE_CGROUP}", Resources())
         given[CGROUP_FD] = open_until(opened, str(folder / PAUSE_CGROUP))
-    program = sandbox_program(spec, cgroups.entry_files(spec.cgroup), has_cgroup=folder is not None)
-    return start(program, given, partial(_map_ids, spec.user_namespace, writing))
+    return start(plan_sandbox(spec, cgroups), given, partial(_map_ids, spec.user_namespace, writing))
+
+
+def plan_sandbox(spec: SandboxSpec, cgroups: Cgroups) -> Program:
+    """Return the program of a pause process, as it is on this machine. Raises ContainerError."""
+    has_cgroup = cgroups.entry_folder(spec.cgroup) is not None
+    return sandbox_program(spec, cgroups.entry_files(spec.cgroup), has_cgroup=has_cgroup)
 
 
 def open_until(opened: ExitStack, path: str, flags: int = os.O_RDONLY) -> int:

@@ -134,13 +134,8 @@ class CgroupsV1:
 
     def _apply_memory(self, path: str, resources: Resources) -> Iterator[str | None]:
         """Write limits of memory; memory alone may at no time be above memory and swap."""
-        if resources.memory_limit is None:
-            return
-        wanted = [("memory", "memory.limit_in_bytes", str(resources.memory_limit))]
-        if resources.memory_swap is not None:
-            both = str(resources.memory_limit + resources.memory_swap)
-            wanted.append(("memory", "memory.memsw.limit_in_bytes", both))
-        if self._apply(path, *wanted[0]) is not None:
+        wanted = memory_limits(resources)
+        if wanted and self._apply(path, *wanted[0]) is not None:
             wanted.reverse()
         yield from (self._apply(path, *one) for one in wanted)
 
@@ -169,6 +164,17 @@ def limits(resources: Resources) -> list[tuple[str, str, str]]:
         wanted.append(("pids", "pids.max", str(resources.pids_limit)))
     if resources.io_weight is not None:
         wanted.append(("blkio", "blkio.bfq.weight", str(10 + (resources.io_weight - 1) * 990 // 9999)))
+    return wanted
+
+
+def memory_limits(resources: Resources) -> list[tuple[str, str, str]]:
+    """List controller, file and value of memory's limits, as they are written to a new cgroup."""
+    if resources.memory_limit is None:
+        return []
+    wanted = [("memory", "memory.limit_in_bytes", str(resources.memory_limit))]
+    if resources.memory_swap is not None:
+        both = str(resources.memory_limit + resources.memory_swap)
+        wanted.append(("memory", "memory.memsw.limit_in_bytes", both))
     return wanted
 
 

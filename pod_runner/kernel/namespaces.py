@@ -22,13 +22,13 @@ O_WRONLY, O_CLOEXEC = 1, 0o2000000
 def make(program: Program, kinds: int) -> None:
     """Leave namespaces for new ones; of a pid namespace, a child that is forked later is process 1."""
     if kinds:
-        program.call(f"unshare {_options(kinds)}", "unshare", kinds)
+        program.call(f"unshare {options(kinds)}", "unshare", kinds)
 
 
 def enter(program: Program, process: int, kinds: int) -> None:
     """Enter namespaces of a process by its pidfd's number."""
     if kinds:
-        program.call(f"nsenter {_options(kinds)}", "setns", process, kinds)
+        program.call(f"nsenter {options(kinds)}", "setns", process, kinds)
 
 
 def branch(program: Program, cgroup: int | None = None) -> None:
@@ -58,5 +58,6 @@ def write_file(program: Program, path: str, text: str, *, tolerate: tuple[int, .
     program.call(said, "close", opened)
 
 
-def _options(kinds: int) -> str:
+def options(kinds: int) -> str:
+    """Return the options of unshare(1) and nsenter(1)."""
     return " ".join(f"--{word}" for bit, word in WORDS.items() if kinds & bit)

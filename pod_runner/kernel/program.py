@@ -11,6 +11,7 @@ import struct
 import sys
 from dataclasses import dataclass, field
 from functools import cache
+from typing import NamedTuple
 
 from pod_runner.container.spec import ContainerError
 from pod_runner.kernel.numbers import number
@@ -67,6 +68,17 @@ class Pointing:
 Argument = int | bytes | Text | Pointers | Pointing | Result
 
 
+class Call(NamedTuple):
+    """An operation as it was asked for: what `listing` reads. `name` of a fork is "clone"."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    meaning: str
+    result: Result | None = None
+    on_error: int = 0
+    on_success: int = 0
+
+
 @dataclass
 class Program:
     """The list while it is written. `stays`: its end is a pause process, not a failed execve."""
@@ -74,6 +86,7 @@ class Program:
     stays: bool = False
     branches: int = 0  # so far
     meanings: list[str] = field(default_factory=list)  # of each operation: the command it stands for
+    calls: list[Call] = field(default_factory=list)  # the operations themselves
     _operations: list[bytes] = field(default_factory=list)
     _relocations: list[int] = field(default_factory=list)
     _data: bytearray = field(default_factory=bytearray)
@@ -98,6 +111,7 @@ class Program:
             raise TooLong(f"this opens more than {MOST_OPEN} files")
         into, self._registers = Result(self._registers), self._registers + 1
         self._add(meaning, _number(name), arguments, tolerate, (into.register, on_error, on_success))
+        self.calls.append(Call(name, arguments, meaning, into, on_error, on_success))
         return into
 
     def branch(self, meaning: str, flags: int, clone3: bytes = b"") -> None:
@@ -105,14 +119,17 @@ class Program:
         self.branches += 1
         how: tuple[Argument, ...] = (clone3, len(clone3)) if clone3 else (flags, 0)
         self._add(meaning, CLONE, (*how, self.branches), (), (-1, 0, 0))
+        self.calls.append(Call("clone", how, meaning))
 
     def fail(self, meaning: str, errno: int) -> None:
         """Add a failure: what is reached when all before it that was tolerated did not help."""
         self._add(meaning, FAIL, (errno,), (), (-1, 0, 0))
+        self.calls.append(Call("fail", (errno,), meaning))
 
     def skip(self, calls: int) -> None:
         """Leave out so many calls."""
         self._add("go on", SKIP, (calls,), (), (-1, 0, 0))
+        self.calls.append(Call("skip", (calls,), "go on"))
 
     def compile(self) -> bytes:
         """Return the program."""

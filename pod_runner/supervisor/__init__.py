@@ -4,5 +4,6 @@ order       what a supervisor is told: the pod, its configuration, the node; a f
 status      what a pod has become, as the supervisor says it; a file, and a stream
 lines       a conversation over a Unix socket: a JSON object a line, descriptors beside it
 client      asking a supervisor: what the agent and the command line call
+foreseeing  what would be done for a pod, as commands
 spawner     what the agent has forks supervisors, quickly and small
 """

@@ -8,9 +8,12 @@ from pod_runner.images.root_fs import root_fs
 from pod_runner.images.users import find_ids
 from pod_runner.manifests.container import Container
 from pod_runner.supervisor.environment import environment
+from pod_runner.supervisor.fields import Facts
+from pod_runner.supervisor.order import PodOrder
 from pod_runner.supervisor.plan import Found, container_spec
 from pod_runner.supervisor.shared import Shared
 from pod_runner.volumes.mounting import mounts_of
+from pod_runner.volumes.preparing import Volumes
 
 
 def assemble(shared: Shared, container: Container, image: Image) -> ContainerSpec:
@@ -20,12 +23,18 @@ def assemble(shared: Shared, container: Container, image: Image) -> ContainerSpe
         ContainerError: something that it names is not there, or may not be.
         OSError: the folders could not be made (a full disk).
     """
-    order = shared.order
+    return assemble_for(shared.order, container, image, shared.facts(), shared.volumes)
+
+
+def assemble_for(
+    order: PodOrder, container: Container, image: Image, facts: Facts, volumes: Volumes
+) -> ContainerSpec:
+    """Do the same for a pod that no supervisor has."""
     found = Found(
         image=image,
         ids=find_ids(image, image.user),
-        root=root_fs(image, shared.folder / "root" / container.name),
-        mounts=mounts_of(container, shared.volumes),
-        env=environment(container, image, shared.facts(), order.config_maps, order.services),
+        root=root_fs(image, order.folder / "root" / container.name),
+        mounts=mounts_of(container, volumes),
+        env=environment(container, image, facts, order.config_maps, order.services),
     )
-    return container_spec(shared.pod, container, found)
+    return container_spec(facts.pod, container, found)

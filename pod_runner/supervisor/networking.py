@@ -43,8 +43,8 @@ def attach(order: PodOrder, netns: str, *, is_anew: bool) -> Attachment:
         ContainerError: the plugin's words, with the plugin named.
     """
     try:
-        network = _network(order.node)
-        runtime, target = _runtime(order.node), _target(order, netns)
+        network = chosen_network(order.node)
+        runtime, target = _runtime(order.node), target_of(order, netns)
         if is_anew:
             runtime.delete(network.name, target, lambda: network)
         result = runtime.add(network, target)
@@ -58,7 +58,7 @@ def detach(order: PodOrder, network: str, netns: str) -> None:
     directory = Path(order.node.cni_conf_dir)
     try:
         _runtime(order.node).delete(
-            network, _target(order, netns), lambda: load_network(network, directory).network
+            network, target_of(order, netns), lambda: load_network(network, directory).network
         )
     except CniError as error:
         raise ContainerError(_said(error), "FailedKillPod") from error
@@ -67,12 +67,12 @@ def detach(order: PodOrder, network: str, netns: str) -> None:
 def network_name(node: NodePlaces) -> str:
     """Return the name of the network that pods of a node join. Raises ContainerError if there is none."""
     try:
-        return _network(node).name
+        return chosen_network(node).name
     except CniError as error:
         raise ContainerError(_said(error), REASON) from error
 
 
-def _network(node: NodePlaces) -> NetworkList:
+def chosen_network(node: NodePlaces) -> NetworkList:
     """Return the network by its name, or the first in the folder, as libcni and containerd choose it."""
     directory = Path(node.cni_conf_dir)
     if node.network:
@@ -88,7 +88,8 @@ def _runtime(node: NodePlaces) -> Runtime:
     return Runtime(PluginRunner(node.cni_path, dict(os.environ)), ResultCache(Path(node.cni_cache)))
 
 
-def _target(order: PodOrder, netns: str) -> Target:
+def target_of(order: PodOrder, netns: str) -> Target:
+    """Return what the plugins are told of a pod, as kubelet and containerd tell it."""
     metadata = _object(order.pod.get("metadata"))
     args = (
         ("IgnoreUnknown", "1"),

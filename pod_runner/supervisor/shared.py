@@ -70,17 +70,7 @@ class Shared:
 
     def facts(self) -> Facts:
         """Return what variables may be taken from."""
-        node = self.order.node
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return Facts(
-            self.pod,
-            self.spec.hostname,
-            self.record.addresses,
-            node.address,
-            node.name,
-            os.cpu_count() or 1,
-            memory,
-        )
+        return facts_of(self.order, self.pod, self.spec.hostname, self.record.addresses)
 
     def execute(
         self, pid: int, spec: ContainerSpec, argv: tuple[str, ...], stdio: Stdio, *,
@@ -112,3 +102,10 @@ class Shared:
             self.troubles[about] = sentence
         else:
             self.troubles.pop(about, None)
+
+
+def facts_of(order: PodOrder, pod: Pod, hostname: str, addresses: tuple[str, ...]) -> Facts:
+    """Return what variables of a pod on this node may be taken from."""
+    node = order.node
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Facts(pod, hostname, addresses, node.address, node.name, os.cpu_count() or 1, memory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from podwire.commands.printing import Output, print_json, print_table, say
 
 if TYPE_CHECKING:
     from pod_runner.node.by_hand import Here
+    from pod_runner.supervisor.foreseeing import Section
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -89,6 +91,33 @@ def stop(
     if said := remove_pod(found.folder.name, places, Cgroups.detect()):
         raise CniError(IO_FAILURE, f"something is left of {found.name}", "\n".join(said))
     _tell_agent()
+
+
+@app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(help="A manifest of pods; - is stdin.")],
+    config: ConfigOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Print what would be done for a pod on this node, as the commands it stands for, without doing it.
+
+    An image that is not here is fetched. Lines that begin with # are what no command can do.
+    """
+    from linuxnet.kernel import Kernel
+    from pod_runner.container.spec import ContainerError
+    from podwire.pod_explaining import explain_pod
+
+    places = _places(config)
+    for pod in _pods(file):
+        try:
+            with Kernel() as kernel:
+                sections = explain_pod(pod, places, kernel)
+        except ContainerError as error:
+            raise CniError(INVALID_CONFIG, str(error)) from error
+        if output is Output.JSON:
+            print_json([asdict(one) for one in sections])
+        else:
+            _print_sections(sections)
 
 
 @app.command()
@@ -212,6 +241,18 @@ def _tell_agent() -> None:
         ask(socket_path(), Request(RUNNER, {}, json.dumps({"ask": "look"}).encode()), timeout=5)
     except (OSError, ProtocolError):  # none runs: the next one finds the folders
         return
+
+
+def _print_sections(sections: list[Section]) -> None:
+    from pod_runner.kernel.steps import together
+
+    for section in sections:
+        typer.echo(f"### {section.title}" + (", in a shell of its own" if section.is_own_shell else ""))
+        for why, lines in together(section.steps):
+            typer.echo(f"\n## {why}")
+            for line in lines:
+                typer.echo(line)
+        typer.echo()
 
 
 def _print(pods: list[Here], output: Output) -> None:
