@@ -16,6 +16,7 @@ from linuxnet.errors import KernelError
 MOUNT, UTS, IPC, PID, NETWORK = 0x00020000, 0x04000000, 0x08000000, 0x20000000, 0x40000000
 USER = 0x10000000
 ALL = MOUNT | UTS | IPC | PID | NETWORK  # all that a machine inside the machine has of its own
+_OWN_USER = "/proc/self/ns/user"
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -36,6 +37,21 @@ def join(pid: int, kinds: int = ALL) -> None:
             raise KernelError(ctypes.get_errno(), f"join the namespaces of process {pid}")
     finally:
         os.close(descriptor)
+
+
+def to_reach(pid: int) -> int:
+    """Return the kinds of namespaces to join to be where a process is: its user namespace, if it is not ours.
+
+    Nobody may join their own (setns(2)), and only there an ordinary user may join the others.
+
+    Raises:
+        KernelError: it has gone, or we may not look.
+    """
+    try:
+        is_ours = os.stat(f"/proc/{pid}/ns/user").st_ino == os.stat(_OWN_USER).st_ino  # noqa: PTH116
+    except OSError as error:
+        raise KernelError(error.errno or 0, f"look at the namespaces of process {pid}") from error
+    return ALL if is_ours else ALL | USER
 
 
 def leave(kinds: int = ALL) -> None:

@@ -16,14 +16,13 @@ from pod_runner.container.identity import Identity, identity
 from pod_runner.container.sandbox import Sandbox, open_until
 from pod_runner.container.spec import ContainerError, ContainerSpec, SandboxSpec
 from pod_runner.container.system_mounts import TTY_GROUP
-from pod_runner.kernel import devices, processes
+from pod_runner.kernel import devices, id_maps, processes
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.kernel.program import Program
 from pod_runner.kernel.starting import StartFailure, start
 
 START_REASON = "StartError"  # containerd's, for a program that cannot be executed
 CONNECT_TIMEOUT = 5.0  # seconds; on a loopback a full backlog is the only reason to wait
-ALL_IDS = 1 << 16  # fewer are mapped: this is a user namespace, and not the machine's
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ def _open(opened: ExitStack, pid: int, started: int, name: str) -> int:
 
 def surroundings(pod: SandboxSpec, cgroups: Cgroups, path: str) -> Surroundings:
     """Look up what a program of a process in that cgroup must know."""
-    is_user = pod.user_namespace is not None or _mapped("uid") < ALL_IDS
+    is_user = pod.user_namespace is not None or not id_maps.is_machines()
     return Surroundings(
         pod=pod,
         entry_files=cgroups.entry_files(path),
@@ -199,16 +198,10 @@ def surroundings(pod: SandboxSpec, cgroups: Cgroups, path: str) -> Surroundings:
     )
 
 
-def _mapped(kind: str) -> int:
-    """Return how many ids our own user namespace has."""
-    rows = Path(f"/proc/self/{kind}_map").read_text().splitlines()
-    return sum(int(row.split()[2]) for row in rows)
-
-
 def _has_tty_group(pod: SandboxSpec) -> bool:
     if pod.user_namespace is not None:
         return any(row.inside <= TTY_GROUP < row.inside + row.count for row in pod.user_namespace.gids)
-    return _mapped("gid") > TTY_GROUP
+    return not id_maps.missing([TTY_GROUP], id_maps.own_groups())
 
 
 def _own_oom_score() -> int:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from pod_runner.container.given import CGROUP_FD, SYNC_FD
+from pod_runner.container.ids import require_own_namespace
 from pod_runner.container.sandbox_program import sandbox_program
 from pod_runner.container.spec import ContainerError, IdMapping, Resources, SandboxSpec, UserNamespace
 from pod_runner.kernel import processes
@@ -48,6 +49,8 @@ def start_sandbox(spec: SandboxSpec, notes: list[str] | None = None) -> Sandbox:
     Raises:
         ContainerError: what could not be made.
     """
+    if spec.user_namespace is not None:
+        require_own_namespace(f"make the sandbox of pod {spec.pod_id}")
     cgroups = Cgroups.detect()
     said = cgroups.make(spec.cgroup, spec.resources)
     if notes is not None:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from pod_runner.images.image import HOST, Image
 from pod_runner.images.locks import held
 from pod_runner.images.shelves import Shelves, short
+from pod_runner.kernel.id_maps import is_machines
 
 PROGRAMS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix/store", "gnu/store")  # where real
 EMPTY = (
@@ -87,8 +88,7 @@ def mounts_below(folder: Path) -> list[Path]:
 @cache
 def owns_mounts() -> bool:
     """Tell whether this is the first user namespace; others inherit mounts that are locked together."""
-    first = ["0", "0", "4294967295"]
-    return Path("/proc/self/uid_map").read_text().split() == first
+    return is_machines()
 
 
 def _readable(folder: str, below: str) -> Iterator[_Found]:

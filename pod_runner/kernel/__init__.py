@@ -8,5 +8,6 @@ cgroup_listing the same of a cgroup
 namespaces, mounting, capabilities, seccomp (seccomp_default.json)          what programs are made of
 cgroups        Cgroups: limits, statistics and the end of all processes, on v1, v2, hybrid or nowhere
 cgroups_v1, cgroups_v2, cgroup_files, devices   each version, what they share, who may open which device
+id_maps        ids that our own user namespace has
 processes      pids that are still who they were            stats       network counters of a pod
 """

@@ -18,7 +18,10 @@ COUNTERS = {
 
 
 def measure(machine: Machine) -> JsonObject:
-    """Return {"pod": USAGE, "containers": {NAME: USAGE}, "network": {INTERFACE: COUNTERS}}; see `Usage`."""
+    """Return {"pod": USAGE, "containers": {NAME: USAGE}, "network": {INTERFACE: COUNTERS}}; see `Usage`.
+
+    "isCounted": there are cgroups; else the numbers of USAGE mean nothing.
+    """
     shared = machine.shared
     pause = shared.sandbox.pid if shared.sandbox is not None else 0
     return {
@@ -28,6 +31,7 @@ def measure(machine: Machine) -> JsonObject:
             for life in machine.all()
             if life.is_running
         },
+        "isCounted": shared.cgroups.version is not None,
         "network": interfaces(pause) if pause else {},
     }
 

@@ -161,7 +161,8 @@ class ContainerLife:
             pid = start_container(shared.sandbox, spec, stdio, notes)
         finally:
             close_all(stdio)
-        shared.notes += [one for one in notes if one not in shared.notes]
+        for one in notes:
+            shared.note(one)
         return pid
 
     def _runs(self, pid: int, spec: ContainerSpec) -> None:

@@ -96,6 +96,11 @@ class Shared:
         except ContainerError as error:
             self.trouble("cgroup", str(error))
 
+    def note(self, sentence: str) -> None:
+        """Say once what this machine could not give the pod."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
     def trouble(self, about: str, sentence: str) -> None:
         """Say what went wrong; "" where it is right again."""
         if sentence:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pod_runner.container.ids import require_groups
 from pod_runner.container.spec import ContainerError
 from pod_runner.manifests.pod import Pod
 from pod_runner.manifests.volumes import Volume
@@ -37,8 +38,11 @@ def prepare_volumes(order: PodOrder, pod: Pod, *, pause: int = 0) -> Volumes:
     them.
 
     Raises:
-        ContainerError: a volume cannot be made; a ConfigMap is missing (reason CreateContainerConfigError).
+        ContainerError: a volume cannot be made; a ConfigMap, or the group that owns them, is missing (reason
+            CreateContainerConfigError).
     """
+    if (group := pod.spec.security_context.fs_group) is not None and pod.spec.host_users:
+        require_groups("volumes of the pod", [group])
     try:
         memory.ensure_mounted(memory_volumes(order, pod), pause)
         found = {one.name: _prepare(order, pod, one) for one in pod.spec.volumes}

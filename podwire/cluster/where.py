@@ -102,12 +102,12 @@ def enter(place: Place) -> None:
     """
     if not place.found.lab:
         return
-    from linuxnet.joining import join
+    from linuxnet.joining import join, to_reach
 
     sys.stdout.flush()
     sys.stderr.flush()
     ourselves = os.pidfd_open(os.getpid())
-    join(place.found.lab)
+    join(place.found.lab, to_reach(place.found.lab))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     if child := os.fork():
         os._exit(_end_of(child))

@@ -57,7 +57,7 @@ def pods(
     which = read_filter(namespace, selector, is_everywhere=all_namespaces)
     found = (seek(place, name, namespace) if name else seek_all(place, which)).pods
     running = [one for one in found if is_running(one)]
-    used = measure(_sockets(place, running))
+    used = measure(_sockets(place, running), say)
     rows: list[tuple[Use, list[str]]] = []
     for pod in running:
         head = [pod.namespace] * all_namespaces + [pod.name]
@@ -97,7 +97,7 @@ def nodes(
     )
     found = [Object(ref_of_body(one), one) for one in rows_of(told, "nodes")]
     running = [one for one in seek_all(place, Filter()).pods if is_running(one)]
-    used = measure(_sockets(place, running))
+    used = measure(_sockets(place, running), say)
     rows: list[tuple[Use, list[str]]] = []
     for node in found:
         mine = [one for one in running if text(one.spec, "nodeName") == node.name]

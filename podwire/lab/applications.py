@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cluster_store.opening import open_store
+from cni_spec.errors import NOT_AVAILABLE, CniError
 from cni_spec.json_input import JsonObject
+from pod_runner.cluster.bodies import rows, text
 from pod_runner.cluster.kinds import DEPLOYMENT, POD
-from pod_runner.cluster.objects import Ref, ref_of_body
+from pod_runner.cluster.objects import Object, Ref, ref_of_body
 from pod_runner.cluster.store import ClusterStore
 from podwire.cluster.applying import apply, in_order
 from podwire.cluster.conditions import Condition
 from podwire.cluster.printed import shown_name
+from podwire.cluster.running import HOPELESS
 from podwire.cluster.watching import Known, await_state
 from podwire.lab.blueprint import Blueprint
 from podwire.lab.errors import LabError
@@ -48,13 +51,29 @@ def _await_ready(blueprint: Blueprint, manifests: Sequence[JsonObject]) -> JsonO
     cluster = ClusterStore(open_store(blueprint.services_url))
     unmet: list[Ref] = []
 
+    why: list[str] = []
+
     def are_ready(known: Known) -> bool:
         unmet[:] = [one for one in wanted if not READY[one.kind].holds(known.get(one))]
+        why[:] = [said for one in known.values() if one.ref.kind == POD.kind and (said := _why_not(one))]
         return not unmet
 
     def what() -> str:
-        return ", ".join(f"{shown_name(one)} to be ready" for one in unmet)
+        return ", ".join([f"{shown_name(one)} to be ready" for one in unmet] + why[:1])
 
     if wanted:
         await_state(cluster, (DEPLOYMENT, POD), are_ready, what, PATIENCE)
     return {}
+
+
+def _why_not(pod: Object) -> str:
+    """Return what a pod waits for, "" for nothing, in its own words. Raises CniError: it waits in vain."""
+    for key in ("initContainerStatuses", "containerStatuses"):
+        for one in rows(pod.status, key):
+            reason, message = (text(one, "state", "waiting", part) for part in ("reason", "message"))
+            if message:
+                said = f"{shown_name(pod.ref)}: {reason}: {message}"
+                if reason in HOPELESS:
+                    raise CniError(NOT_AVAILABLE, said, f"podwire describe {shown_name(pod.ref)}")
+                return said
+    return ""

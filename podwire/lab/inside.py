@@ -20,7 +20,7 @@ from typing import NoReturn
 from cni_spec.errors import IO_FAILURE, CniError
 from cni_spec.json_input import JsonObject, decode_object
 from linuxnet.errors import Busy, Conflict, KernelError, MissingTool
-from linuxnet.joining import die_with, join, leave
+from linuxnet.joining import die_with, join, leave, to_reach
 from podwire.lab.errors import LabError
 from podwire.lab.finding import MARK
 
@@ -169,7 +169,7 @@ def _run(argv: Sequence[str], stdin: str) -> str:
 def _visit(parent: int, pid: int, act: Callable[[], JsonObject], writing: int) -> None:
     die_with(parent)
     try:
-        join(pid)
+        join(pid, to_reach(pid))
         os.chdir("/")
         if child := os.fork():
             os.close(writing)
