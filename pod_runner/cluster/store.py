@@ -152,6 +152,8 @@ class ClusterStore:
         `orphan`: what it controls stays, with nobody to control it.
         """
         ref = ref_of(kind, namespace, name)
+        if ref == ref_of(NAMESPACE, "", DEFAULT_NAMESPACE):
+            raise ClusterError(f"{ref} is forbidden: this namespace may not be deleted")
         for _ in range(ATTEMPTS):
             found = self._existing(ref)
             if uid and found.uid != uid:

@@ -137,10 +137,12 @@ def _gather_shared_memory(program: Program, pod: SandboxSpec) -> Result:
     here = program.call(
         "open our mount namespace", "openat", AT_FDCWD, Text("/proc/self/ns/mnt"), os.O_CLOEXEC, 0
     )
+    folder = mounting.open_in(program, AT_FDCWD, ".", resolve=0)  # setns(2) changes it
     program.call(said, "setns", given.PROCESS_FD, namespaces.MOUNT)
     opened = mounting.open_in(program, AT_FDCWD, f"/{SHM}", resolve=0)
     tree = mounting.clone_tree(program, opened, said)
     program.call("back to our mount namespace", "setns", here, namespaces.MOUNT)
+    program.call("back to our folder", "fchdir", folder)
     return tree
 
 
@@ -185,10 +187,10 @@ def _furnish(
         system_mounts.show_terminal(program, dev, shared[CONSOLE])
     if around.hierarchies:
         system_mounts.mount_cgroups(program, sys, around.hierarchies)
-    system_mounts.hide(program, place, hidden, dev)
+    system_mounts.hide(program, place, "", hidden, dev)
     if not privileged:
-        system_mounts.hide(program, proc, system_mounts.masked("proc"), dev)
-        system_mounts.hide(program, sys, system_mounts.masked("sys"), dev)
+        system_mounts.hide(program, proc, "/proc", system_mounts.masked("proc"), dev)
+        system_mounts.hide(program, sys, "/sys", system_mounts.masked("sys"), dev)
         system_mounts.make_read_only(program, proc)
 
 

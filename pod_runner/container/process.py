@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linuxnet import netns
-from pod_runner.container import devices
 from pod_runner.container.container_program import Surroundings, container_program, exec_program
 from pod_runner.container.given import CGROUP_FD, PROCESS_FD, USER_FD
 from pod_runner.container.identity import Identity, identity
 from pod_runner.container.sandbox import Sandbox, open_until
 from pod_runner.container.spec import ContainerError, ContainerSpec, SandboxSpec
 from pod_runner.container.system_mounts import TTY_GROUP
-from pod_runner.kernel import processes
+from pod_runner.kernel import devices, processes
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.kernel.program import Program
 from pod_runner.kernel.starting import StartFailure, start
@@ -55,8 +54,7 @@ def start_container(
     cgroups = Cgroups.detect()
     path = f"{sandbox.spec.cgroup}/{spec.cgroup}"
     said += cgroups.make(path, spec.resources)
-    if not spec.security.privileged and (refused := cgroups.restrict_devices(path, devices.ALLOWED)):
-        said.append(refused)
+    spec = _restrict_devices(spec, cgroups, path, said)
     program = plan_container(sandbox.spec, spec, cgroups, stdio, said)
     with ExitStack() as opened:
         process = _open(opened, sandbox.pid, sandbox.started, f"the sandbox of pod {sandbox.spec.pod_id}")
@@ -69,7 +67,7 @@ def plan_container(
     pod: SandboxSpec, spec: ContainerSpec, cgroups: Cgroups, stdio: Stdio, notes: list[str]
 ) -> Program:
     """Return the program of a container's first process, as it is on this machine. Raises ContainerError."""
-    around = _surroundings(pod, cgroups, f"{pod.cgroup}/{spec.cgroup}")
+    around = surroundings(pod, cgroups, f"{pod.cgroup}/{spec.cgroup}")
     who = _identity(spec, around, notes)
     if spec.oom_score_adj is not None and spec.oom_score_adj < _own_oom_score():
         notes.append(f"oom_score_adj={spec.oom_score_adj} may be refused: lowering it takes CAP_SYS_RESOURCE")
@@ -93,7 +91,7 @@ def start_exec(
     """
     cgroups = Cgroups.detect()
     path = f"{sandbox.spec.cgroup}/{spec.cgroup}"
-    around = _surroundings(sandbox.spec, cgroups, path)
+    around = surroundings(sandbox.spec, cgroups, path)
     inside = replace(spec, argv=argv, env=env, oom_score_adj=None)
     program = exec_program(around, inside, _identity(spec, around, []), stdio.all, terminal=terminal)
     with ExitStack() as opened:
@@ -142,6 +140,17 @@ def _is_connected(one: socket.socket) -> bool:
     return True
 
 
+def _restrict_devices(spec: ContainerSpec, cgroups: Cgroups, path: str, notes: list[str]) -> ContainerSpec:
+    """Let the cgroup use harmless devices alone; where that cannot be, nobody may make a node."""
+    if spec.security.privileged:
+        return spec
+    if (refused := cgroups.restrict_devices(path, devices.CONTAINERS)) is None:
+        return spec
+    notes.append(f"{refused}; MKNOD is not given")
+    held = spec.security.capabilities - {"MKNOD"}
+    return replace(spec, security=replace(spec.security, capabilities=held))
+
+
 def _start(
     asked: str,
     program: Program,
@@ -177,7 +186,8 @@ def _open(opened: ExitStack, pid: int, started: int, name: str) -> int:
     return descriptor
 
 
-def _surroundings(pod: SandboxSpec, cgroups: Cgroups, path: str) -> Surroundings:
+def surroundings(pod: SandboxSpec, cgroups: Cgroups, path: str) -> Surroundings:
+    """Look up what a program of a process in that cgroup must know."""
     is_user = pod.user_namespace is not None or _mapped("uid") < ALL_IDS
     return Surroundings(
         pod=pod,

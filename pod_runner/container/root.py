@@ -121,11 +121,15 @@ def _mount_part(
 
 
 def _overlay(program: Program, root: RootFs | RootPart, target: Result, path: str, *, is_user: bool) -> None:
-    names = ":".join(f"/proc/self/fd/{LAYER_FD + number}" for number in range(len(root.lower)))
-    options = f"lowerdir={names}"
-    if root.upper is not None:
-        options += f",upperdir=/proc/self/fd/{UPPER_FD},workdir=/proc/self/fd/{WORK_FD}"
-    mounting.mount(program, "overlay", target, path, options + (",userxattr" if is_user else ""))
+    names = [f"/proc/self/fd/{LAYER_FD + number}" for number in range(len(root.lower))]
+    opened = _options(names, f"/proc/self/fd/{UPPER_FD}" if root.upper else "", f"/proc/self/fd/{WORK_FD}")
+    shown = _options([str(one) for one in root.lower], str(root.upper or ""), str(root.work))
+    more = ",userxattr" if is_user else ""
+    mounting.mount(program, "overlay", target, path, opened + more, shown=shown + more)
+
+
+def _options(lower: list[str], upper: str, work: str) -> str:
+    return f"lowerdir={':'.join(lower)}" + (f",upperdir={upper},workdir={work}" if upper else "")
 
 
 def _bind(program: Program, folder: Path, target: Result, path: str) -> None:

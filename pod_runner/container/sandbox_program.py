@@ -32,8 +32,10 @@ def sandbox_program(spec: SandboxSpec, entry_files: Iterable[Path], *, has_cgrou
     `entry_files`: of cgroups of version 1. `has_cgroup`: CGROUP_FD is the pause process's, of version 2.
 
     Raises:
-        ContainerError: a sysctl is not the pod's own.
+        ContainerError: a sysctl is not the pod's own, or what it asks for does not go together.
     """
+    if spec.user_namespace is not None and (spec.host_pid or spec.host_ipc):
+        raise ContainerError("a pod with a user namespace of its own cannot have the node's processes or IPC")
     program = Program(stays=True)
     begin(program, is_secret=False)
     namespaces.enter_cgroups(program, entry_files)
@@ -80,7 +82,7 @@ def pivot(program: Program, root: Result) -> None:
 
 def _make_user_namespace(program: Program) -> None:
     namespaces.make(program, namespaces.USER)
-    waiting = REPORT.pack(REPORT_WAITING, 0, 0)
+    waiting = REPORT.pack(REPORT_WAITING, 0, program.branches)
     program.call("wait for uid_map and gid_map", "write", 3, waiting, len(waiting))
     program.call("wait for uid_map and gid_map", "read", SYNC_FD, b"answer", 1)
     become_root(program)

@@ -158,16 +158,19 @@ def mount_cgroups(program: Program, sys: Result, hierarchies: Mapping[str, str])
     )
 
 
-def hide(program: Program, above: Result, paths: Mapping[str, bool], dev: Result) -> None:
-    """Lay an empty folder, or /dev/null, over paths (path -> is it a folder?) below what was opened."""
+def hide(program: Program, above: Result, name: str, paths: Mapping[str, bool], dev: Result) -> None:
+    """Lay an empty folder, or /dev/null, over paths (path -> is it a folder?) below what was opened.
+
+    `name`: the place of that, to be said.
+    """
     null = mounting.open_in(program, dev, "null")
     for path, is_folder in paths.items():
-        missing = (ENOENT, ENOTDIR)
+        missing, whole = (ENOENT, ENOTDIR), f"{name}/{path}"
         target = mounting.open_in(program, above, path, tolerate=missing, on_error=2)
         if is_folder:
-            mounting.mount(program, "tmpfs", target, path, "size=0,mode=555", QUIET | MS_RDONLY)
+            mounting.mount(program, "tmpfs", target, whole, "size=0,mode=555", QUIET | MS_RDONLY)
         else:
-            said = f"mount --bind /dev/null {path}"
+            said = f"mount --bind /dev/null {whole}"
             tree = mounting.clone_tree(program, null, said, is_recursive=False)
             mounting.attach_tree(program, tree, target, said)
 

@@ -93,6 +93,19 @@ class Known:
         found = self.objects.get(Ref(NAMESPACE.kind, "", namespace))
         return found is not None and found.is_terminating
 
+    def dump(self) -> dict[str, dict[str, set[Ref]]]:
+        """Return all indexes: two that know the same objects have the same."""
+        several = (self._dependents, self._on_node, self._within, self._loose)
+        names = ("dependents", "on_node", "within", "loose")
+        found = {
+            name: {key: set(refs) for key, refs in index.items()}
+            for name, index in zip(names, several, strict=True)
+        }
+        found["uids"] = {uid: {ref} for uid, ref in self._by_uid.items()}
+        found["homeless"] = {"": set(self.homeless)} if self.homeless else {}
+        found["used"] = {node: set(used.pods) for node, used in self.usage.nodes.items()}
+        return found
+
     def _index(self, found: Object) -> None:
         self._by_uid[found.uid] = found.ref
         for owner in owners_of(found.body):

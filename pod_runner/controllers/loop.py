@@ -54,7 +54,9 @@ class Loop:
             self.known, self.work, self.writer, self._pulse, conditions,
             eviction=settings.eviction, random=random or Random(), clock=clock, wall=wall,
         )  # fmt: skip
-        self._was_leader = False
+        self._led = (
+            0  # the version of the leader's key under which this copy has begun to act; 0: it does not
+        )
         self._rest_until = 0.0
         self._is_stopped = False
 
@@ -104,7 +106,7 @@ class Loop:
         times = [now + LONGEST_WAIT, self.leading.next_at()]
         if (at := self._pulse.next_at()) is not None:
             times.append(at)
-        if self._was_leader:
+        if self._led:
             times += [
                 at for at in (self.work.next_at(now), self._doing.happenings.next_at()) if at is not None
             ]
@@ -144,10 +146,10 @@ class Loop:
     def _lead(self) -> None:
         """Work for a turn, if this copy leads."""
         if not self.leading.is_leader:
-            self._was_leader = False
+            self._led = 0
             self.work.clear()
             return
-        if not self._was_leader:
+        if self._led != self.leading.check.version:
             self._become_leader()
         elif self.writer.is_overdue():
             self._begin_again()
@@ -156,7 +158,7 @@ class Loop:
 
     def _become_leader(self) -> None:
         """Take over: first see all that the one before has written, then look at everything."""
-        self._was_leader = True
+        self._led = self.leading.check.version
         self._begin_again()
         self._doing.forget_all()
         self.work.touch(self.known.everything())

@@ -93,9 +93,12 @@ def _leaves_at(
 
 
 def _dated(taints: Sequence[Taint], lost_since: float | None) -> list[Taint]:
-    """Return the taints; since when the node is lost is known better than in whole seconds."""
+    """Return the taints that count. That a node is lost is known better than its taint says.
+
+    The taint has whole seconds, and stays through a doubt: all nodes fell silent, and this one may come back.
+    """
     if lost_since is None:
-        return list(taints)
+        return [one for one in taints if one.key != UNREACHABLE]
     others = [one for one in taints if one.key not in OURS]
     return [*others, Taint(UNREACHABLE, "", "NoExecute", lost_since)]
 

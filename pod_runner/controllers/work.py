@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 
-class What(Enum):
+class What(StrEnum):
     """Which decision."""
 
     SET = "set"

@@ -10,6 +10,7 @@ copying         docker:// through skopeo -> an OCI layout
 streams         bytes that are read once: counted, hashed, decompressed
 unpacking       a layer's tar -> a folder that overlayfs takes; nothing gets out of it
 layer_tree      the folder of a layer while it is filled
+looks           owner, mode, times and attributes of a layer's files
 locks           one pull of an image at a time; nothing is removed meanwhile
 index           which images are known by name; one file
 shelves         layers and configurations on disk, by their digests, and who uses them

@@ -17,30 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pod_runner.images.errors import ImageError
+from pod_runner.images.looks import UNNAMED, Look, give, mark_opaque, own
 from pod_runner.kernel.opening import open_in_root
 
 DEPTH_MAX = 256  # folders below each other; PATH_MAX allows 2048, honest images have 30
 PATH_MAX = 4096  # bytes (linux/limits.h)
-OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")  # the second: mounted with userxattr
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-# An owner that a user namespace has no number for (EINVAL), or an ordinary user may not give (EPERM)
-NO_OWNER = (errno.EPERM, errno.EINVAL)
-NO_ATTRIBUTE = (errno.EPERM, errno.ENOTSUP, errno.EINVAL)
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a file has beside its content. `time`: seconds since 1970."""
-
-    mode: int
-    uid: int
-    gid: int
-    time: float
-    attributes: tuple[tuple[str, bytes], ...] = ()
-
-
-UNNAMED = Look(0o755, 0, 0, 0.0)  # of a folder that the tar takes for granted
 
 
 @dataclass(frozen=True)
@@ -78,9 +61,9 @@ class LayerTree:
         file = os.open(place.name, NEW_FILE, 0o600, dir_fd=place.folder)
         try:
             copy(file)
-            _own(lambda: os.chown(file, look.uid, look.gid))
+            own(lambda: os.chown(file, look.uid, look.gid))
             os.fchmod(file, look.mode)  # after chown, which takes setuid away
-            _give(file, look)
+            give(file, look)
             os.utime(file, (look.time, look.time))
         finally:
             os.close(file)
@@ -103,7 +86,7 @@ class LayerTree:
         """Make a symbolic link, whatever it says."""
         place = self._cleared(path)
         os.symlink(target, place.name, dir_fd=place.folder)
-        _own(lambda: os.chown(place.name, look.uid, look.gid, dir_fd=place.folder, follow_symlinks=False))
+        own(lambda: os.chown(place.name, look.uid, look.gid, dir_fd=place.folder, follow_symlinks=False))
         times = (look.time, look.time)
         os.utime(place.name, times, dir_fd=place.folder, follow_symlinks=False)
 
@@ -130,7 +113,7 @@ class LayerTree:
             os.mknod(place.name, kind | 0o600, device, dir_fd=place.folder)
         except PermissionError:  # in a user namespace: a device of the node is nothing an image may bring
             return False
-        _own(lambda: os.chown(place.name, look.uid, look.gid, dir_fd=place.folder, follow_symlinks=False))
+        own(lambda: os.chown(place.name, look.uid, look.gid, dir_fd=place.folder, follow_symlinks=False))
         os.chmod(place.name, look.mode, dir_fd=place.folder)
         return True
 
@@ -149,7 +132,7 @@ class LayerTree:
             self.make_folder(path, self._folders.get(path, UNNAMED))
             self._hide(self._place(path))
         else:
-            self._mark_opaque(self._root)
+            mark_opaque(self._root)
 
     def dress(self) -> None:
         """Give the folders their owners, modes and times."""
@@ -158,8 +141,8 @@ class LayerTree:
             if folder is None:
                 continue
             try:
-                _own(lambda folder=folder, look=look: os.chown(folder, look.uid, look.gid))  # type: ignore[misc]  # mypy infers no defaults
-                _give(folder, look)
+                own(lambda folder=folder, look=look: os.chown(folder, look.uid, look.gid))  # type: ignore[misc]  # mypy infers no defaults
+                give(folder, look)
                 os.utime(folder, (look.time, look.time))
                 os.fchmod(folder, look.mode)
             finally:
@@ -174,21 +157,9 @@ class LayerTree:
     def _hide(self, place: Place) -> None:
         folder = os.open(place.name, FOLDER, dir_fd=place.folder)
         try:
-            self._mark_opaque(folder)
+            mark_opaque(folder)
         finally:
             os.close(folder)
-
-    def _mark_opaque(self, folder: int) -> None:
-        marked = False
-        for name in OPAQUE:
-            try:
-                os.setxattr(folder, name, b"y")
-                marked = True
-            except OSError as error:
-                if error.errno not in NO_ATTRIBUTE:
-                    raise
-        if not marked:
-            raise ImageError("the file system of the images takes no attributes that overlayfs needs")
 
     def _cleared(self, path: str) -> Place:
         place = self._place(path)
@@ -263,20 +234,3 @@ def _path_of(descriptor: int) -> str:
 
 def _is_whiteout(there: os.stat_result) -> bool:
     return stat.S_ISCHR(there.st_mode) and there.st_rdev == 0
-
-
-def _own(chown: Callable[[], None]) -> None:
-    try:
-        chown()
-    except OSError as error:
-        if error.errno not in NO_OWNER:
-            raise
-
-
-def _give(file: int, look: Look) -> None:
-    for name, value in look.attributes:
-        try:
-            os.setxattr(file, name, value)
-        except OSError as error:
-            if error.errno not in NO_ATTRIBUTE:
-                raise

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from pod_runner.images.layer_tree import OPAQUE
+from pod_runner.images.looks import OPAQUE
 
 LINKS_MAX = 40  # MAXSYMLINKS of the kernel
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -30,7 +30,7 @@ from pod_runner.images.streams import Reader
 from pod_runner.kernel.opening import open_beneath
 
 INDEX, SAVED = "index.json", "manifest.json"
-NAME_KEYS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")  # the first is always whole
+NAME_KEYS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")  # the second may be a mere tag
 MEMBERS_MAX = 100_000  # files of an archive; a large one has a thousand
 LINKS_MAX = 5  # Docker once wrote a layer that is there already as a link to it
 
@@ -153,8 +153,8 @@ class _LayoutBlobs:
 
 
 def _names(descriptor: Descriptor) -> tuple[str, ...]:
-    found = (descriptor.annotations.get(key, "") for key in NAME_KEYS)
-    return tuple(dict.fromkeys(one for one in found if one))
+    found = [name for key in NAME_KEYS if (name := descriptor.annotations.get(key, ""))]
+    return tuple(found[:1])
 
 
 def _fitting(index: Index, tag: str, what: str) -> list[Descriptor]:

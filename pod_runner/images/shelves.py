@@ -4,6 +4,7 @@
     layers/HEX32.json   its whole diff id and its size; the file's time: when somebody last asked for it
     blobs/sha256/HEX    configurations
     used/HEX32          a container's folder, and the layers that its root is made of
+    gone/               what is being removed
     fresh/HEX32         a layer while it is unpacked, by the holder of locks/HEX32; left over if nobody is
 
 A layer is there when its folder has its name, and not before: a kill in the middle leaves nothing that is
@@ -26,7 +27,7 @@ from pod_runner.images.sources import LayerSource, check_digest
 from pod_runner.images.streams import Hashed, decompressed
 from pod_runner.images.unpacking import LIMITS, Limits, unpack
 
-FOLDERS = ("layers", "blobs/sha256", "used", "fresh", "locks")
+FOLDERS = ("layers", "blobs/sha256", "used", "fresh", "gone", "locks")
 HEX = 32  # digits of a digest that make a name: 128 bits
 
 
@@ -118,11 +119,11 @@ class Shelves:
     def sweep(self, layers: Collection[str], blobs: Collection[str], spare: float) -> int:
         """Remove all but these diff ids and digests, and what containers use; return how many bytes that was.
 
-        The caller keeps everybody else from fetching meanwhile. What was asked for in the last `spare`
-        seconds stays.
+        The caller keeps everybody else from fetching meanwhile, and calls `empty_bin` when they may again.
+        What was asked for in the last `spare` seconds stays.
         """
         for one in (self.root / "fresh").iterdir():
-            shutil.rmtree(one, ignore_errors=True)
+            self._discard(one)
         kept = {short(one) for one in layers} | self._used()
         removed = 0
         for note in (self.root / "layers").glob("*.json"):
@@ -133,13 +134,20 @@ class Shelves:
                 blob.unlink()
         return removed
 
+    def empty_bin(self) -> None:
+        """Remove the files of what was swept; it takes long, and disturbs nobody."""
+        for one in (self.root / "gone").iterdir():
+            shutil.rmtree(one, ignore_errors=True)  # somebody else may be at it
+
+    def _discard(self, folder: Path) -> None:
+        """Take a folder away at once: half a layer is no layer."""
+        folder.rename(self.root / "gone" / f"{folder.name}-{time.monotonic_ns()}")
+
     def _remove_layer(self, note: Path) -> int:
         layer = note.with_suffix("")
         size = int(json.loads(note.read_bytes()).get("size", 0))
-        gone = self.root / "fresh" / layer.name
         if layer.exists():
-            layer.rename(gone)  # at once: half a layer is no layer
-            shutil.rmtree(gone, ignore_errors=True)
+            self._discard(layer)
         note.unlink()
         return size
 

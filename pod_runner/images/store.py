@@ -84,7 +84,9 @@ class ImageStore:
         with held(self._shelves.lock(ALL)):
             known = self._index.read().values()
             layers = {layer for one in known for layer in one.layers}
-            return self._shelves.sweep(layers, {one.configuration for one in known}, spare)
+            freed = self._shelves.sweep(layers, {one.configuration for one in known}, spare)
+        self._shelves.empty_bin()
+        return freed
 
     @property
     def _shelves(self) -> Shelves:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, cast
 
 from pod_runner.images.errors import ImageError
-from pod_runner.images.layer_tree import LayerTree, Look
+from pod_runner.images.layer_tree import LayerTree
+from pod_runner.images.looks import Look
 from pod_runner.images.streams import CHUNK, Forward, Reader
 
 WHITEOUT = ".wh."  # + a name: it is gone

@@ -7,6 +7,6 @@ listing        a program as a shell's commands (listing_state, listing_mounts); 
 cgroup_listing the same of a cgroup
 namespaces, mounting, capabilities, seccomp (seccomp_default.json)          what programs are made of
 cgroups        Cgroups: limits, statistics and the end of all processes, on v1, v2, hybrid or nowhere
-cgroups_v1, cgroups_v2, cgroup_files   each version, and what they share
-processes      pids that are still who they were
+cgroups_v1, cgroups_v2, cgroup_files, devices   each version, what they share, who may open which device
+processes      pids that are still who they were            stats       network counters of a pod
 """

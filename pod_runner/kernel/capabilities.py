@@ -29,7 +29,11 @@ def mask(names: Iterable[str]) -> int:
     wanted = set(names)
     if "ALL" in wanted:
         return (1 << len(NAMES)) - 1
-    return sum(1 << NAMES.index(name.removeprefix("CAP_")) for name in wanted)
+    numbers = {name: number for number, name in enumerate(NAMES)}
+    short = {name.removeprefix("CAP_") for name in wanted}
+    if unknown := short - set(NAMES):
+        raise ValueError(", ".join(sorted(unknown)))
+    return sum(1 << numbers[name] for name in short)
 
 
 def names_of(bits: int) -> frozenset[str]:

@@ -15,6 +15,7 @@ from pod_runner.container.spec import Resources
 from pod_runner.kernel.cgroup_files import Usage
 from pod_runner.kernel.cgroups_v1 import CgroupsV1
 from pod_runner.kernel.cgroups_v2 import CgroupsV2
+from pod_runner.kernel.devices import Rule
 
 NO_CGROUPS = "no cgroup can be written here: limits are not applied, use is not counted"
 MOUNTS = Path("/proc/self/mountinfo")
@@ -73,13 +74,9 @@ class Cgroups:
             return self.version.hierarchies()
         return {} if self.version is None else {"": ""}
 
-    def restrict_devices(self, path: str, allowed: tuple[str, ...]) -> str | None:
+    def restrict_devices(self, path: str, allowed: tuple[Rule, ...]) -> str | None:
         """Let a cgroup's processes use these devices alone; return None, or a sentence that says why not."""
-        if isinstance(self.version, CgroupsV1):
-            return self.version.allow_devices(path, allowed)
-        return (
-            None if self.version is None else "devices are not restricted: only version 1 of cgroups can here"
-        )
+        return None if self.version is None else self.version.allow_devices(path, allowed)
 
     def kill(self, path: str) -> None:
         """End all processes of a cgroup and of those below, and wait for that. Raises ContainerError."""

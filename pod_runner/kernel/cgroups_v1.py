@@ -22,6 +22,7 @@ from pod_runner.kernel.cgroup_files import (
     tree,
     write,
 )
+from pod_runner.kernel.devices import Rule
 
 
 @dataclass(frozen=True)
@@ -98,14 +99,14 @@ class CgroupsV1:
         files = (one / "memory.oom_control" for one in self._tree("memory", path))
         return sum(read_keyed(one).get("oom_kill", 0) for one in files)
 
-    def allow_devices(self, path: str, rules: tuple[str, ...]) -> str | None:
+    def allow_devices(self, path: str, rules: tuple[Rule, ...]) -> str | None:
         """Let the cgroup's processes use these devices and no other; return None, or why not."""
         folder = self._folder("devices", path)
         if folder is None:
             return "there is no devices controller: device nodes are not restricted"
         orders = [
             write(folder / "devices.deny", "a"),
-            *(write(folder / "devices.allow", one) for one in rules),
+            *(write(folder / "devices.allow", str(one)) for one in rules),
         ]
         return next((one for one in orders if one), None)
 

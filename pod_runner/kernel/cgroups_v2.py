@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pod_runner.container.spec import ContainerError, Resources
+from pod_runner.kernel import devices
 from pod_runner.kernel.cgroup_files import (
     PERIOD,
     Usage,
@@ -20,6 +21,7 @@ from pod_runner.kernel.cgroup_files import (
     remove_folder,
     write,
 )
+from pod_runner.kernel.devices import Rule
 
 CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 
@@ -60,6 +62,14 @@ class CgroupsV2:
     def entry_folder(self, path: str) -> Path:
         """Return the folder that clone3(2) starts a process in (CLONE_INTO_CGROUP), without a global lock."""
         return self._folder(path)
+
+    def allow_devices(self, path: str, rules: tuple[Rule, ...]) -> str | None:
+        """Let the cgroup's processes use these devices and no other; return None, or why not."""
+        try:
+            devices.attach(self._folder(path), rules)
+        except OSError as error:
+            return f"device nodes are not restricted: bpf(2): {error.strerror}"
+        return None
 
     def usage(self, path: str) -> Usage:
         """Read the statistics; each counts what is below, too."""

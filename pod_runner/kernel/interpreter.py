@@ -51,6 +51,19 @@ def _arrange(descriptors: Mapping[int, int]) -> None:
         os.dup2(source, moved[target])
     for target, source in moved.items():
         os.dup2(source, target)
+    for fd in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208  no Path is needed for a number
+        if fd not in descriptors:
+            _close_as_execve_does(fd)
+    for fd in moved.values():
+        os.close(fd)
+
+
+def _close_as_execve_does(descriptor: int) -> None:
+    try:
+        if not os.get_inheritable(descriptor):
+            os.close(descriptor)
+    except OSError:  # EBADF: what the folder was listed by
+        return
 
 
 class _Run:
@@ -103,7 +116,7 @@ class _Run:
             return self._syscall(call, values)
         pid = self._syscall(self.clone[bool(values[1])], values if values[1] else [values[0], 0, 0, 0, 0, 0])
         if pid:
-            self._report(wire.REPORT_PID, pid, 0)
+            self._report(wire.REPORT_PID, pid, values[2])
             os._exit(0)
         return 0
 

@@ -87,11 +87,13 @@ def mount(
     options: str = "",
     flags: int = 0,
     *,
+    shown: str = "",
     tolerate: tuple[int, ...] = (),
     on_success: int = 0,
 ) -> None:
-    """Mount a file system on what was opened; two calls. `path` is only said."""
-    said = f"mount -t {kind}{f' -o {options}' if options else ''} {kind} {path}"
+    """Mount a file system on what was opened: two calls. `path`, and `shown` as options, are only said."""
+    said_options = ",".join(one for one in (shown or options, "ro" if flags & MS_RDONLY else "") if one)
+    said = f"mount -t {kind}{f' -o {said_options}' if said_options else ''} {kind} {path}"
     program.call(said, "dup3", target, TARGET_FD, os.O_CLOEXEC)
     data: Text | int = Text(options) if options else 0
     program.call(

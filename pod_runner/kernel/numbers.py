@@ -19,7 +19,7 @@ _TABLE = {
     "mount": (165, 40), "umount2": (166, 39), "sethostname": (170, 161), "keyctl": (250, 219),
     "openat": (257, 56), "mkdirat": (258, 34), "mknodat": (259, 33), "symlinkat": (266, 36),
     "unshare": (272, 97), "dup3": (292, 24), "setns": (308, 268), "seccomp": (317, 277),
-    "fchmod": (91, 52), "clone": (56, 220), "clone3": (435, 435),
+    "fchmod": (91, 52), "clone": (56, 220), "clone3": (435, 435), "bpf": (321, 280),
     # include/uapi/asm-generic/unistd.h: one number for all
     "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430), "fsconfig": (431, 431),
     "fsmount": (432, 432), "close_range": (436, 436), "openat2": (437, 437), "mount_setattr": (442, 442),

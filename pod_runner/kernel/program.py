@@ -18,7 +18,7 @@ from pod_runner.kernel.numbers import number
 
 OPERATION = struct.Struct("=4i4i8B6Q")  # struct operation of starter.c
 HEADER = struct.Struct("=3Q")
-REPORT = struct.Struct("=3i")  # kind, value, index
+REPORT = struct.Struct("=3i")  # kind, value, and which operation, or which branch
 REPORT_PID, REPORT_ERROR, REPORT_WAITING = 0, 1, 2
 CLONE, FAIL, SKIP = -1, -2, -3
 IMMEDIATE, ADDRESS, REGISTER = range(3)
@@ -84,6 +84,7 @@ class Program:
     """The list while it is written. `stays`: its end is a pause process, not a failed execve."""
 
     stays: bool = False
+    branches: int = 0  # so far
     meanings: list[str] = field(default_factory=list)  # of each operation: the command it stands for
     calls: list[Call] = field(default_factory=list)  # the operations themselves
     _operations: list[bytes] = field(default_factory=list)
@@ -115,9 +116,10 @@ class Program:
 
     def branch(self, meaning: str, flags: int, clone3: bytes = b"") -> None:
         """Add a fork whose parent reports the child and ends. `clone3`: struct clone_args, not flags."""
-        arguments: tuple[Argument, ...] = (clone3, len(clone3)) if clone3 else (flags, 0)
-        self._add(meaning, CLONE, arguments, (), (-1, 0, 0))
-        self.calls.append(Call("clone", arguments, meaning))
+        self.branches += 1
+        how: tuple[Argument, ...] = (clone3, len(clone3)) if clone3 else (flags, 0)
+        self._add(meaning, CLONE, (*how, self.branches), (), (-1, 0, 0))
+        self.calls.append(Call("clone", how, meaning))
 
     def fail(self, meaning: str, errno: int) -> None:
         """Add a failure: what is reached when all before it that was tolerated did not help."""
@@ -157,11 +159,11 @@ class Program:
             case Result():
                 return REGISTER, argument.register
             case Text():
-                return ADDRESS, self._put(argument.text.encode("utf-8", "surrogateescape") + b"\0")
+                return ADDRESS, self._put(_terminated(argument.text))
             case bytes():
                 return ADDRESS, self._put(argument)
             case Pointers():
-                texts = [self._put(one.encode("utf-8", "surrogateescape") + b"\0") for one in argument.texts]
+                texts = [self._put(_terminated(one)) for one in argument.texts]
                 return ADDRESS, self._put_pointers(struct.pack(f"={len(texts) + 1}Q", *texts, 0), len(texts))
             case Pointing():
                 target = self._put(argument.target)
@@ -187,3 +189,9 @@ class Program:
         at = self._put_new(body)
         self._relocations += range(at, at + 8 * count, 8)
         return at
+
+
+def _terminated(text: str) -> bytes:
+    if "\0" in text:
+        raise ContainerError(f"{text!r} has a zero byte, where the kernel takes a string to end")
+    return text.encode("utf-8", "surrogateescape") + b"\0"

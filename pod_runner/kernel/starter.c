@@ -16,7 +16,7 @@
 #define PROGRAM 4
 
 /* What is no system call; program.py has the same */
-#define CLONE (-1)  /* arguments: flags, or clone3's structure and its size; the parent reports the pid and ends */
+#define CLONE (-1)  /* arguments: flags, or clone3's structure and its size; which branch of the program this is */
 #define FAIL (-2)   /* argument: the errno to report */
 #define SKIP (-3)   /* argument: how many operations to leave out */
 
@@ -111,12 +111,12 @@ static void stay(void) {
     }
 }
 
-/* Fork; the starter that was started reports the child's pid and ends, its own parent becomes the child's
- * (CLONE_PARENT is among the flags). */
-static long branch(uint64_t first, uint64_t size) {
+/* Fork; who forked reports the child's pid and ends, and its own parent becomes the child's (CLONE_PARENT is
+ * among the flags). The child does not wait for that: reports say which branch they are of. */
+static long branch(uint64_t first, uint64_t size, uint64_t which) {
     long pid = size ? call(CLONE3_NR, (long)first, (long)size, 0, 0, 0, 0) : call(CLONE_NR, (long)first, 0, 0, 0, 0, 0);
     if (pid > 0) {
-        report(REPORT_PID, (int32_t)pid, 0);
+        report(REPORT_PID, (int32_t)pid, (int32_t)which);
         end(0);
     }
     return pid;
@@ -136,7 +136,7 @@ static long make(const struct operation *one, char *data) {
         if (one->kinds[i] == ADDRESS) a[i] += (uint64_t)data;
         if (one->kinds[i] == REGISTER) a[i] = registers[a[i] % REGISTERS];
     }
-    if (one->number == CLONE) return branch(a[0], a[1]);
+    if (one->number == CLONE) return branch(a[0], a[1], a[2]);
     if (one->number == FAIL) return -(long)a[0];
     if (one->number == SKIP) return 0;
     return call(one->number, (long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], (long)a[5]);

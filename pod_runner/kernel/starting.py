@@ -97,29 +97,38 @@ def _spawn_from(binary: int, actions: list[tuple[int, int, int]]) -> int:
 
 
 def _follow(program: Program, pid: int, reading: int, on_waiting: Callable[[int], None] | None) -> int:
-    """Read reports until the pipe is closed: by execve, by the pause, or by the end of the process."""
-    failure: StartFailure | None = None
+    """Read reports until the pipe is closed: by execve, by the pause, or by the end of the process.
+
+    Each branch has a process of its own; who made it reports it, and may do so after its child's reports.
+    """
+    pids, failure, waiting = {0: pid}, None, -1
     while report := os.read(reading, REPORT.size):
-        kind, value, index = REPORT.unpack(report)
+        kind, value, which = REPORT.unpack(report)
         if kind == REPORT_PID:
-            os.waitpid(pid, 0)  # the process that branched
-            pid = value
-        elif kind == REPORT_WAITING and on_waiting is not None:
-            _answer(pid, on_waiting)
+            pids[which] = value
+        elif kind == REPORT_WAITING:
+            waiting = which
         elif kind == REPORT_ERROR:
-            failure = StartFailure(program.meanings[index] if index >= 0 else "read the program", value)
+            failure = StartFailure(program.meanings[which] if which >= 0 else "read the program", value)
+        if waiting in pids and on_waiting is not None:
+            _answer(pids, pids[waiting], on_waiting)
+            on_waiting = None
+    last = pids.pop(max(pids))
+    for one in pids.values():
+        os.waitpid(one, 0)
     if failure is not None:
-        os.waitpid(pid, 0)
+        os.waitpid(last, 0)
         raise failure
-    return pid
+    return last
 
 
-def _answer(pid: int, on_waiting: Callable[[int], None]) -> None:
+def _answer(pids: dict[int, int], pid: int, on_waiting: Callable[[int], None]) -> None:
     try:
         on_waiting(pid)
     except OSError:  # nobody will let it go on: end it, and say why
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        for one in pids.values():
+            os.waitpid(one, 0)
         raise
 
 

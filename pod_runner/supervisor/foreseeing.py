@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pod_runner.container import devices
 from pod_runner.container.given import CGROUP_FD, PROCESS_FD
 from pod_runner.container.process import Stdio, plan_container
 from pod_runner.container.sandbox import PAUSE_CGROUP, plan_sandbox
 from pod_runner.container.spec import Resources, SandboxSpec
 from pod_runner.images.image import HOST
 from pod_runner.images.store import ImageStore
-from pod_runner.kernel import cgroup_listing, listing
+from pod_runner.kernel import cgroup_listing, devices, listing
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.kernel.steps import Step
 from pod_runner.manifests.container import Container
@@ -99,7 +98,7 @@ def _container(
     facts = facts_of(order, Pod.model_validate(order.pod), pod.hostname, addresses)
     spec = assemble_for(order, container, image, facts, volumes)
     path = f"{pod.cgroup}/{spec.cgroup}"
-    rules = () if spec.security.privileged else devices.ALLOWED
+    rules = () if spec.security.privileged else devices.CONTAINERS
     yield Section(
         f"The cgroup of container {spec.name}", cgroup_listing.commands(cgroups, path, spec.resources, rules)
     )

@@ -46,6 +46,7 @@ class Joining:
         sandbox, order = shared.sandbox, shared.order
         if self._task is not None or sandbox is None:
             return
+        is_anew = bool(shared.record.network)
         try:
             shared.record.network = network_name(order.node)
         except ContainerError as error:
@@ -62,7 +63,7 @@ class Joining:
             self.is_joined = True
             joined(None)
 
-        self._task = Task(shared.loop, lambda: attach(order, netns), ended)
+        self._task = Task(shared.loop, lambda: attach(order, netns, is_anew=is_anew), ended)
 
     def leave(self) -> bool:
         """Detach the pod, as often as it takes; True when there is nothing (more) to do."""

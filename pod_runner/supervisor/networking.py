@@ -36,8 +36,8 @@ class Attachment:
     addresses: tuple[str, ...]
 
 
-def attach(order: PodOrder, netns: str) -> Attachment:
-    """Attach the pod, anew: what an ADD that was killed has left is deleted first.
+def attach(order: PodOrder, netns: str, *, is_anew: bool) -> Attachment:
+    """Attach the pod. `is_anew`: an ADD was begun before, and what it may have left is deleted first.
 
     Raises:
         ContainerError: the plugin's words, with the plugin named.
@@ -45,7 +45,8 @@ def attach(order: PodOrder, netns: str) -> Attachment:
     try:
         network = chosen_network(order.node)
         runtime, target = _runtime(order.node), target_of(order, netns)
-        runtime.delete(network.name, target, lambda: network)
+        if is_anew:
+            runtime.delete(network.name, target, lambda: network)
         result = runtime.add(network, target)
     except CniError as error:
         raise ContainerError(_said(error), REASON) from error

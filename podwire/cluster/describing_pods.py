@@ -125,8 +125,8 @@ def _access(mount: JsonObject) -> str:
 def _variable(one: JsonObject) -> str:
     if source := table(one, "valueFrom"):
         kind = next(iter(source))
-        found = {key: value for key, value in table(source, kind).items() if isinstance(value, str)}
-        return f"{text(one, 'name')}: from {kind} {' '.join(found.values())}"
+        facts = (value for key, value in table(source, kind).items() if key != "apiVersion")
+        return f"{text(one, 'name')}: from {kind} {' '.join(map(str, facts))}"
     return f"{text(one, 'name')}: {text(one, 'value')}"
 
 

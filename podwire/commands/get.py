@@ -78,7 +78,8 @@ def get(
     if chosen.missing and not ignore_not_found:
         raise typer.Exit(1)
     if not chosen.objects and not chosen.missing and output in (Form.TABLE, Form.WIDE):
-        say("no resources found" + ("" if all_namespaces else f" in the namespace {namespace}"))
+        is_inside = not all_namespaces and any(one.kind.is_namespaced for one in choices)
+        say("no resources found" + (f" in the namespace {namespace}" if is_inside else ""))
 
 
 def print_objects(

@@ -190,7 +190,10 @@ class Chaos:
     def trouble(self) -> str:
         """Return what is not as it should be; all nodes must be whole."""
         pods = self.pods()
-        for app in self.cluster.list(DEPLOYMENT):
+        apps = self.cluster.list(DEPLOYMENT)
+        if orphans := [one.name for one in pods if one.labels.get("app") not in {app.name for app in apps}]:
+            return f"nobody wants {', '.join(orphans)}"
+        for app in apps:
             wanted = number(app.body, "spec", "replicas")
             mine = [one for one in pods if one.labels.get("app") == app.name]
             if len(mine) != wanted or not all(_is_ready(one) for one in mine):
@@ -266,6 +269,7 @@ class Chaos:
 
 RESERVED = (  # addresses of host-local, results of libcni
     "find /var/lib/cni/networks /var/lib/cni/results -type f -name '*[0-9.:]*' ! -name 'last_reserved*'"
+    " ! -path '*/.podwire/*'"
     " 2>/dev/null | head"
 )
 

@@ -85,6 +85,13 @@ class Playground:
         """Return all pods."""
         return sorted(self.known.pods.values(), key=lambda pod: pod.ref)
 
+    def known_anew(self) -> Known:
+        """Return what somebody knows who has just begun."""
+        anew = Known(self.objects)
+        for ref, found in self.objects.items():
+            anew.take(Seen(ref, found, None))
+        return anew
+
     def active(self) -> list[PodView]:
         """Return the pods that count."""
         return [pod for pod in self.pods() if pod.is_active]

@@ -6,11 +6,11 @@ import time
 from threading import Event, Thread
 
 from cluster_store.store import Check, Conflict, Delete, LeaseGone, Put, Store, StoreUnavailable
-from pod_runner.cluster.bodies import JsonObject, text, with_member
+from pod_runner.cluster.bodies import JsonObject, rows, text, with_member
 from pod_runner.cluster.following import ObjectFollower
-from pod_runner.cluster.kinds import NODE, POD
+from pod_runner.cluster.kinds import POD
 from pod_runner.cluster.metadata import time_text
-from pod_runner.cluster.objects import Object, Ref, to_text
+from pod_runner.cluster.objects import Object, to_text
 from pod_runner.cluster.store import AlreadyExists, ClusterStore
 from pod_runner.controllers.pulse import HEARTBEATS
 from tests.pod_runner.controllers.made import node
@@ -86,7 +86,8 @@ class PretendNode:
         if is_so:
             return found.body
         body = with_member(found.body, "Running", "status", "phase")
-        return with_member(body, [ready], "status", "conditions")
+        others = [one for one in rows(body, "status", "conditions") if one.get("type") != "Ready"]
+        return with_member(body, [*others, ready], "status", "conditions")
 
     def _write(self, found: Object, wanted: JsonObject | None) -> None:
         key = found.ref.key
@@ -102,8 +103,3 @@ def _ready(found: Object) -> str:
     conditions = found.status.get("conditions")
     said = [one for one in conditions if one.get("type") == "Ready"] if isinstance(conditions, list) else []
     return str(said[0]["status"]) if said else ""
-
-
-def node_ref(name: str) -> Ref:
-    """Return what names a node."""
-    return Ref(NODE.kind, "", name)

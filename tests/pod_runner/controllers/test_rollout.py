@@ -54,7 +54,7 @@ def step(play: Playground) -> None:
             play.decide(play.random.choice(play.deciders()))
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(SEEDS, st.integers(1, 9), SHARE, SHARE)
 def test_a_rolling_update_keeps_within_its_bounds_and_comes_to_its_end(
     seed: int, replicas: int, surge: object, unavailable: object
@@ -72,7 +72,7 @@ def test_a_rolling_update_keeps_within_its_bounds_and_comes_to_its_end(
     assert rollout_status(play.objects[ref]).is_done
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(SEEDS)
 def test_whatever_people_and_pods_do_the_wanted_state_comes_back(seed: int) -> None:
     play, ref = settled(seed, replicas=3)
@@ -102,6 +102,10 @@ def test_whatever_people_and_pods_do_the_wanted_state_comes_back(seed: int) -> N
     assert play.revisions() == [revision] * wanted
     assert rollout_status(play.objects[ref]).is_done
     assert len([pod for pod in play.pods() if pod.is_over]) <= OVER_KEPT * len(sets_of(play, ref))
+    assert play.known.dump() == play.known_anew().dump()
+    for one in list(play.objects):
+        play.remove(one)
+    assert not any(play.known.dump().values())
 
 
 def test_a_burst_never_makes_too_many() -> None:

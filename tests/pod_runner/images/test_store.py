@@ -32,7 +32,7 @@ def offer(registry: Registry, layers: list[bytes], tag: str = "app:1") -> str:
 
 
 def layers_of(store: ImageStore) -> list[str]:
-    return sorted(one.name for one in (store.root / "layers").iterdir() if one.is_dir())
+    return sorted(one.name for one in (store.root / "layers").glob("*") if one.is_dir())
 
 
 def test_if_not_present_asks_once(store: ImageStore, registry: Registry) -> None:
@@ -128,10 +128,10 @@ def test_a_plain_folder_is_a_root(store: ImageStore, tmp_path: Path) -> None:
 def test_a_kill_in_the_middle_leaves_nothing_that_is_used(store: ImageStore, tmp_path: Path) -> None:
     """Kill a process that takes an image at random moments, again and again; then take it."""
     made = Made()
-    made.image([files(**{f"f{number}": "x" * 100 for number in range(3000)}), *LAYERS], "app:1")
+    made.image([files(**{f"f{number}": "x" * 100 for number in range(1000)}), *LAYERS], "app:1")
     made.write_layout(tmp_path / "layout")
     kills = 0
-    for delay in (0.0, 0.01, 0.02, 0.04, 0.08, 0.12, 0.16, 0.2, 0.3):
+    for delay in (0.0, 0.01, 0.02, 0.04, 0.08, 0.12):
         pid = os.fork()
         if pid == 0:
             try:
@@ -142,11 +142,11 @@ def test_a_kill_in_the_middle_leaves_nothing_that_is_used(store: ImageStore, tmp
         os.kill(pid, signal.SIGKILL)
         kills += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
         for layer in layers_of(store):
-            assert len(list((store.root / "layers" / layer).iterdir())) in (1, 3000)
+            assert len(list((store.root / "layers" / layer).iterdir())) in (1, 1000)
     assert kills
     (added,) = store.add(tmp_path / "layout")
     image = store.ensure(added.reference, "Never")
-    assert [len(list(one.iterdir())) for one in image.layers] == [1, 1, 3000]
+    assert [len(list(one.iterdir())) for one in image.layers] == [1, 1, 1000]
     store.prune(spare=0)
     assert list((store.root / "fresh").iterdir()) == []
     assert len(layers_of(store)) == 3
@@ -184,7 +184,7 @@ def test_prune_keeps_what_a_container_has(store: ImageStore, tmp_path: Path) -> 
     shutil.rmtree(tmp_path / "pods")
     store.prune(spare=0)
     assert layers_of(store) == []
-    assert list((store.root / "used").iterdir()) == []
+    assert [list((store.root / one).iterdir()) for one in ("used", "gone", "fresh")] == [[], [], []]
 
 
 def test_a_damaged_index_is_as_none(store: ImageStore, tmp_path: Path) -> None:

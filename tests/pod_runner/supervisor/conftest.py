@@ -1,0 +1,24 @@
+"""A world for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.pod_runner.supervisor.world import World, reaping
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and cgroups are made by root")
+
+
+@pytest.fixture
+def world(tmp_path: Path, host: None) -> Iterator[World]:
+    """Make a node without an agent; at the end nothing of its pods may be left."""
+    mounts = Path("/proc/self/mountinfo").read_text()
+    with reaping():
+        made = World(tmp_path)
+        yield made
+        made.close()
+    assert Path("/proc/self/mountinfo").read_text() == mounts
