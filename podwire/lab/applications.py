@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from cluster_store.opening import open_store
 from cni_spec.errors import NOT_AVAILABLE, CniError
 from cni_spec.json_input import JsonObject
-from pod_runner.cluster.bodies import rows, text
+from pod_runner.cluster.bodies import rows, text, texts
 from pod_runner.cluster.kinds import DEPLOYMENT, POD
 from pod_runner.cluster.objects import Object, Ref, ref_of_body
 from pod_runner.cluster.store import ClusterStore
@@ -76,4 +76,4 @@ def _why_not(pod: Object) -> str:
                 if reason in HOPELESS:
                     raise CniError(NOT_AVAILABLE, said, f"podwire describe {shown_name(pod.ref)}")
                 return said
-    return ""
+    return next((f"{shown_name(pod.ref)}: {one}" for one in texts(pod.status, "podwire", "troubles")), "")
