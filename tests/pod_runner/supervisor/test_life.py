@@ -72,7 +72,7 @@ def test_on_failure_runs_until_it_succeeds(world: World) -> None:
 
 def test_a_crashing_container_is_restarted_with_a_back_off(world: World) -> None:
     folder = world.run(*shell("echo again; exit 1"), node={"back_off": 0.3, "longest_back_off": 60.0})
-    status = wait_status(folder, lambda status: ("waiting" in main_of(status)["state"] and "lastState" in status) or (
+    status = wait_status(folder, lambda status: ("waiting" in main_of(status)["state"] and "lastState" in status) or (  # noqa: E501  # one script
         main_of(status)["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff"
     ))  # fmt: skip
     waiting = main_of(status)["state"]["waiting"]
@@ -123,7 +123,7 @@ def test_a_sidecar_runs_beside_the_others_and_ends_after_them(world: World) -> N
     folder = world.place({
         "restartPolicy": "Never",
         "initContainers": [
-            container("side", *shell("trap 'echo ended; exit 0' TERM; sleep 1000 & wait"), restartPolicy="Always")
+            container("side", *shell("trap 'echo ended; exit 0' TERM; sleep 1000 & wait"), restartPolicy="Always")  # noqa: E501  # one script
         ],
         "containers": [container("main", *shell("sleep 0.1"))],
     })  # fmt: skip
@@ -199,7 +199,7 @@ def test_variables_and_arguments_are_kubernetes(world: World) -> None:
         *shell('echo "$0 $NAME $LIMIT"'), args=["$(NAME) $$(NAME) $(OTHER)"], restartPolicy="Never",
         env=[
             {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},
+            {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},  # noqa: E501  # one script
         ],
         resources={"limits": {"memory": "64Mi"}},
     )  # fmt: skip

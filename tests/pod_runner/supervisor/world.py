@@ -132,7 +132,8 @@ def status_of(folder: Path) -> Json:
 
 def main_of(status: Json) -> Json:
     """Return the status of the first container."""
-    return (status.get("containerStatuses") or [{}])[0]
+    first: Json = (status.get("containerStatuses") or [{}])[0]
+    return first
 
 
 def condition(status: Json, kind: str) -> bool:
