@@ -50,7 +50,6 @@ def _await_ready(blueprint: Blueprint, manifests: Sequence[JsonObject]) -> JsonO
     wanted = [one for one in map(ref_of_body, manifests) if one.kind in READY]
     cluster = ClusterStore(open_store(blueprint.services_url))
     unmet: list[Ref] = []
-
     why: list[str] = []
 
     def are_ready(known: Known) -> bool:
