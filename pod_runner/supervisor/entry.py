@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pod_runner.images.image import Image
 from pod_runner.supervisor.lock import take
 from pod_runner.supervisor.order import ORDER, read_order
 from pod_runner.supervisor.supervision import Supervision
@@ -20,8 +21,11 @@ SAID = "supervisor.log"  # what this process says on stderr
 ENDED, NOT_NEEDED, BAD_ORDER = 0, 0, 2  # exit codes
 
 
-def supervise(folder: Path) -> int:
-    """Supervise a pod until its end and return an exit code; another supervisor is left alone."""
+def supervise(folder: Path, node_image: Image | None = None) -> int:
+    """Supervise a pod until its end and return an exit code; another supervisor is left alone.
+
+    `node_image`: the node's own files as an image, if the caller has looked at them.
+    """
     lock = take(folder)
     if lock is None:
         return NOT_NEEDED
@@ -29,7 +33,7 @@ def supervise(folder: Path) -> int:
     os.umask(0o022)  # whoever a container runs as reads its volumes; what is ours alone says so
     try:
         order = read_order((folder / ORDER).read_text())
-        supervision = Supervision(folder, order)
+        supervision = Supervision(folder, order, node_image)
     except (OSError, ValueError, TypeError, KeyError, AssertionError, ValidationError) as error:
         os.write(2, f"{folder / ORDER} is no order: {error}\n".encode())
         return BAD_ORDER

@@ -12,6 +12,7 @@ from pathlib import Path
 from pod_runner.container.process import Stdio, start_exec
 from pod_runner.container.sandbox import Sandbox
 from pod_runner.container.spec import ContainerError, ContainerSpec, SandboxSpec
+from pod_runner.images.image import Image
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.manifests.pod import Pod
 from pod_runner.supervisor.fields import Facts
@@ -40,6 +41,7 @@ class Shared:
     cgroups: Cgroups
     spec: SandboxSpec
     changed: Callable[[], None]
+    node_image: Image | None = None  # the node's own files, where the spawner has looked at them
     sandbox: Sandbox | None = None
     volumes: Volumes = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

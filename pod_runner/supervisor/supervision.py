@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pod_runner.images.image import Image
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.manifests.pod import Pod
 from pod_runner.supervisor.answering import Answering
@@ -25,7 +26,7 @@ from pod_runner.volumes.preparing import update_config_maps
 class Supervision:
     """Supervises one pod. Raises ValueError (pydantic's) for an order whose pod is none."""
 
-    def __init__(self, folder: Path, order: PodOrder) -> None:
+    def __init__(self, folder: Path, order: PodOrder, node_image: Image | None = None) -> None:
         pod = Pod.model_validate(order.pod)
         self._folder = folder
         self._loop = Loop()
@@ -40,6 +41,7 @@ class Supervision:
             cgroups=Cgroups.detect(),
             spec=sandbox_spec(order, pod, hostname_of(pod)),
             changed=self._changed,
+            node_image=node_image,
         )
         self._machine = Machine(self._shared)
         self._writing = Writing(self._shared)

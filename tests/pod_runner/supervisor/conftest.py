@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pod_runner.supervisor.forking import prepare
 from tests.pod_runner.supervisor.world import World, reaping
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and cgroups are made by root")
 
 
+@pytest.fixture(scope="session")
+def ready() -> Iterator[None]:
+    """Have ready what the spawner has ready."""
+    prepare()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
-def world(tmp_path: Path, host: None) -> Iterator[World]:
+def world(tmp_path: Path, ready: None, host: None) -> Iterator[World]:
     """Make a node without an agent; at the end nothing of its pods may be left."""
     mounts = Path("/proc/self/mountinfo").read_text()
     with reaping():
