@@ -29,13 +29,13 @@ SLEEP = ["/bin/sleep", "1000"]
 class World:
     """A node without an agent; `prepare` is to be called once before."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, images: Path) -> None:
         self.parent = f"/podwire-test-{os.getpid()}"
         self.node = NodePlaces(
             name="node1",
             address="192.0.2.1",
             pods=f"{base}/pods",
-            images=f"{base}/images",
+            images=str(images),
             volumes=f"{base}/volumes",
             logs=f"{base}/logs",
             cgroup_parent=self.parent,
