@@ -54,8 +54,8 @@ class RunnerSettings(SpecModel):
     counts as dead; after `eviction` more its pods begin elsewhere. `drain`: how long a pod that is deleted
     goes on serving, since it takes so long until everybody knows. `static_pods`: a folder of manifests that
     run without any store. `cluster_dns`: name servers of pods, by default [dns]'s. `starts`: pods that are
-    begun at once. `back_off`: how long a container waits that has ended for the second time; twice as long each
-    time after that, at most `longest_back_off`. Times in seconds.
+    begun at once. `back_off`: how long a container waits that has ended for the second time; twice as long
+    each time after that, at most `longest_back_off`. Times in seconds.
     """
 
     enabled: bool = False
