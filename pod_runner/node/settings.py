@@ -55,7 +55,7 @@ class RunnerSettings(SpecModel):
     goes on serving, since it takes so long until everybody knows. `static_pods`: a folder of manifests that
     run without any store. `cluster_dns`: name servers of pods, by default [dns]'s. `starts`: pods that are
     begun at once. `back_off`: how long a container waits that has ended for the second time; twice as long
-    time after that, at most `longest_back_off`. Times in seconds.
+    each time after that, at most `longest_back_off`. Times in seconds.
     """
 
     enabled: bool = False

@@ -105,6 +105,29 @@ def test_those_that_begin_together_share_the_room_and_the_oldest_is_first() -> N
     assert [(one.pod.uid, one.why.reason) for one in refused] == [("p1", "OutOfpods"), ("p0", "OutOfpods")]
 
 
+PORTS = frozenset({("", "TCP", 9000)})
+NEXT = wanted(uid="next", host_ports=PORTS)
+
+
+@pytest.mark.parametrize(
+    "leaving", [wanted(deleted=NOW - 1, host_ports=PORTS), None], ids=["told", "vanished"]
+)
+def test_a_pod_waits_for_the_room_of_one_that_ends(leaving: WantedPod | None) -> None:
+    wishes = {"next": NEXT} | ({UID: leaving} if leaving else {})
+    before = there(host_ports=PORTS, stopped=NOW, grace=1.0)
+    assert decide(wishes, {UID: before}, NOW, room=ROOM).actions == ()
+    assert Start(NEXT) in decide(wishes, {}, NOW, room=ROOM).actions
+
+
+def test_a_pod_does_not_wait_for_one_that_stays_or_whose_object_may_only_not_be_known_yet() -> None:
+    before = {UID: there(host_ports=PORTS)}
+    staying = decide({"next": NEXT, UID: wanted(host_ports=PORTS)}, before, NOW, room=ROOM)
+    unknown = decide({"next": NEXT}, before, NOW, room=ROOM, unsettled={UID})
+    for decision in (staying, unknown):
+        (action,) = decision.actions
+        assert isinstance(action, Refuse) and action.why.reason == "NodePorts"
+
+
 def test_pauses_grow_and_end_somewhere() -> None:
     pauses = [pause(number) for number in range(30)]
     assert pauses == sorted(pauses) and pauses[0] == 0 and pauses[-1] == LONGEST_PAUSE
