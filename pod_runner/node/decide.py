@@ -19,6 +19,7 @@ from pod_runner.node.actual import ActualPod
 from pod_runner.node.admission import Refusal, Room, refusal
 from pod_runner.node.wanted import FORCED_GRACE, WantedPod
 
+MOST_DRAINS = 8  # times `drain` that clients may keep a pod from being stopped
 PATIENCE = 10.0  # seconds over a pod's grace, for preStop's own time and DEL; then it is removed by force
 FEWEST_DEATHS = 3  # of supervisors on the way to the end of a pod; then it is removed by force
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0  # seconds before a supervisor follows one that died
@@ -169,10 +170,20 @@ def _end(draft: _Draft, pod: WantedPod, found: ActualPod | None, drain: float) -
         draft.actions.append(Finish(pod))
         return
     assert pod.deleted is not None
-    is_served = found.is_supervised and found.is_ready and found.stopped is None and pod.grace > 0
-    if is_served and not draft.at(pod.deleted + drain):
+    if is_leaving(pod, found) and not draft.at(_drained(pod.deleted, found, drain)):
         return
     _stop(draft, found, pod.grace)
+
+
+def is_leaving(pod: WantedPod, found: ActualPod) -> bool:
+    """Tell whether clients may still come: not everybody knows yet that the pod is to end."""
+    served = found.is_supervised and found.is_ready and found.stopped is None
+    return served and pod.deleted is not None and pod.grace > 0
+
+
+def _drained(deleted: float, found: ActualPod, drain: float) -> float:
+    """Return when nobody has come for as long as `drain`; clients that know the pod itself come for ever."""
+    return min(max(deleted, found.connected) + drain, deleted + drain * MOST_DRAINS)
 
 
 def _end_unwanted(draft: _Draft, found: ActualPod) -> None:

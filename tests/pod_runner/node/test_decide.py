@@ -12,6 +12,7 @@ from pod_runner.node.admission import Room
 from pod_runner.node.decide import (
     FEWEST_DEATHS,
     LONGEST_PAUSE,
+    MOST_DRAINS,
     PATIENCE,
     Action,
     Decision,
@@ -48,6 +49,7 @@ def decided(want: WantedPod | None, actual: ActualPod | None, unsettled: tuple[s
 
 RUN, OVER = wanted(), wanted(is_over=True)
 END = wanted(deleted=NOW - 1, grace=5.0)
+JUST, LATE = replace(END, deleted=NOW - 0.1), replace(END, deleted=NOW - DRAIN * MOST_DRAINS)
 CASES: list[tuple[WantedPod | None, ActualPod | None, tuple[Action, ...], float | None]] = [
     (RUN, None, (Start(RUN),), None),
     (RUN, there(), (), None),
@@ -56,6 +58,10 @@ CASES: list[tuple[WantedPod | None, ActualPod | None, tuple[Action, ...], float 
     (RUN, there(is_supervised=False, deaths=9, died=NOW - 1), (), NOW - 1 + 25.6),
     (RUN, there(is_supervised=False, is_over=True), (), None),
     (RUN, there(is_supervised=False, is_ordered=False), (Remove(UID),), None),
+    (JUST, there(is_ready=True), (), NOW - 0.1 + DRAIN),
+    (END, there(is_ready=True), (Stop(UID, 5.0),), None),
+    (END, there(is_ready=True, connected=NOW - 0.2), (), NOW - 0.2 + DRAIN),
+    (LATE, there(is_ready=True, connected=NOW - 0.2), (Stop(UID, 5.0),), None),
     (OVER, None, (), None),
     (OVER, there(is_supervised=False, is_over=True), (), None),
     (END, None, (Finish(END),), None),
