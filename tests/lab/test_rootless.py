@@ -211,7 +211,7 @@ def test_an_application_is_used_and_changed(lab: User) -> None:
     with subprocess.Popen(forward, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None and b"127.0.0.1:18080" in running.stdout.readline()
         assert " hello, " in lab.run("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:18080/")
-        running.terminate()
+        lab.world.run(["pkill", "-U", str(USER), "-f", "port-forward svc"])  # not nsenter, which waits for it
     lab.run("podwire", "rollout", "restart", "deploy/frontend")
     lab.run("podwire", "rollout", "status", "deploy/frontend")
     lab.run("podwire", "scale", "deploy/frontend", "--replicas", "5")
