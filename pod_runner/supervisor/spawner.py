@@ -102,12 +102,17 @@ class Spawner:
 
 
 def serve(lines: Lines) -> None:
-    """Fork a supervisor for each request until the agent hangs up."""
-    while (body := lines.receive()) is not None:
-        try:
-            lines.send({"pid": fork_supervisor(Path(str(body["spawn"])), lines.fileno())})
-        except (OSError, KeyError) as error:
-            lines.send({"error": f"no process for a supervisor: {error}"})
+    """Fork a supervisor for each request until the agent hangs up, or is killed."""
+    with suppress(ConnectionError):  # killed before it heard the answer: whom it asked for goes on
+        while (body := lines.receive()) is not None:
+            lines.send(_answer(body, lines.fileno()))
+
+
+def _answer(body: JsonObject, unwanted: int) -> JsonObject:
+    try:
+        return {"pid": fork_supervisor(Path(str(body["spawn"])), unwanted)}
+    except (OSError, KeyError) as error:
+        return {"error": f"no process for a supervisor: {error}"}
 
 
 def fork_supervisor(folder: Path, unwanted: int) -> int:
