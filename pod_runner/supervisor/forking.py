@@ -18,17 +18,22 @@ from pod_runner.manifests.pod import Pod
 from pod_runner.supervisor.descriptors import close_all_but
 from pod_runner.supervisor.entry import detach, supervise
 from pod_runner.supervisor.fetching import is_nodes_own
-from pod_runner.supervisor.lines import Lines
+from pod_runner.supervisor.lines import JsonObject, Lines
 from pod_runner.supervisor.order import ORDER, read_order
 
 
 def serve(lines: Lines) -> None:
-    """Fork a supervisor for each request until the agent hangs up."""
-    while (body := lines.receive()) is not None:
-        try:
-            lines.send({"pid": fork_supervisor(Path(str(body["spawn"])))})
-        except (OSError, KeyError) as error:
-            lines.send({"error": f"no process for a supervisor: {error}"})
+    """Fork a supervisor for each request until the agent hangs up, or is killed."""
+    with suppress(ConnectionError):  # killed before it heard the answer: whom it asked for goes on
+        while (body := lines.receive()) is not None:
+            lines.send(_answer(body))
+
+
+def _answer(body: JsonObject) -> JsonObject:
+    try:
+        return {"pid": fork_supervisor(Path(str(body["spawn"])))}
+    except (OSError, KeyError) as error:
+        return {"error": f"no process for a supervisor: {error}"}
 
 
 def look_at_node(folder: Path) -> Image | None:
