@@ -60,7 +60,10 @@ class Topology(StrEnum):
 
 
 class Blueprint(SpecModel):
-    """What `podwire lab up` was asked for. `mtu` in bytes, of the underlay."""
+    """What `podwire lab up` was asked for. `mtu` in bytes, of the underlay.
+
+    `machine`: as of `finding.machine_of`; labs of one name on two of them share the cgroups' tree.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$")] = "lab"
     registry: RegistryKind = RegistryKind.DIRECTORY
@@ -70,6 +73,7 @@ class Blueprint(SpecModel):
     mtu: Annotated[int, Field(ge=1280, le=9000)] = 1500
     services: bool = True
     runner: bool = True  # agents run pods; it takes services
+    machine: Annotated[str, Field(pattern=r"^[0-9]*$")] = ""
 
     @property
     def segments(self) -> range:
@@ -118,7 +122,8 @@ class Blueprint(SpecModel):
 
     def cgroup(self, node: str = "") -> str:
         """Return where the cgroups of a node's pods are, or all nodes'."""
-        return f"{CGROUPS}/lab-{self.name}" + (f"/{node}" if node else "")
+        lab = f"{CGROUPS}/lab-{self.name}" + (f"@{self.machine}" if self.machine else "")
+        return lab + (f"/{node}" if node else "")
 
     def net_conf(self) -> str:
         """Return net-conf.json."""

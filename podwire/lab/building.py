@@ -10,7 +10,7 @@ from dataclasses import replace
 from podwire.lab.blueprint import UNDERLAY, Blueprint, RegistryKind, number_of
 from podwire.lab.dying import dead_nodes, kill_node, remove_cgroups
 from podwire.lab.errors import LabError
-from podwire.lab.finding import Found, below, end, end_with_guests, find
+from podwire.lab.finding import Found, below, end, end_with_guests, find, machine_of
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import (
     await_registry,
@@ -22,12 +22,7 @@ from podwire.lab.ground import (
 )
 from podwire.lab.inside import await_furnished
 from podwire.lab.leases import await_leases, give_lease_back
-from podwire.lab.nodes import (
-    begin_node,
-    configure,
-    plug_in,
-    start_agent,
-)
+from podwire.lab.nodes import begin_node, configure, plug_in, start_agent
 from podwire.lab.objects import (
     begin_leaving,
     object_name,
@@ -51,6 +46,7 @@ def build(blueprint: Blueprint, nodes: int, pods: int, tell: Tell) -> None:
         CniError: it did not come up; what there is of it stays, to be looked at.
     """
     require_tools(blueprint)
+    blueprint = blueprint.model_copy(update={"machine": machine_of()})
     folder = LabFolder(blueprint.name)
     with folder.held():
         _refuse_another(folder)
@@ -200,9 +196,11 @@ def take_down(name: str) -> bool:
     with folder.held():
         there = find(name)
         firsts = [pid for pid in (there.lab, *there.nodes.values()) if pid]
+        machines = {machine_of(), *map(machine_of, firsts)}
         with end_with_guests(below(firsts)):
             end(firsts)
-        remove_cgroups(Blueprint(name=name).cgroup())
+        for machine in machines:
+            remove_cgroups(Blueprint(name=name, machine=machine).cgroup())
         folder.remove()
     return was_there or bool(firsts)
 

@@ -20,6 +20,7 @@ from podwire.lab.errors import LabError
 
 MARK = "PODWIRE_LAB"
 PROC = Path("/proc")
+FIRST_PID_NAMESPACE = "pid:[4026531836]"  # include/linux/proc_ns.h: PROC_PID_INIT_INO
 EXECVE_DEADLINE = 1.0  # seconds for an execve(2) that others delay
 END_DEADLINE = 30.0  # seconds for a killed process to be gone; its namespaces take time to be emptied
 
@@ -49,6 +50,19 @@ def find(name: str) -> Found:
                     alive[node] = pid
     nodes = sorted((one for one in alive if one), key=lambda one: (len(one), one))
     return Found(alive.get("", 0), {one: alive[one] for one in nodes})
+
+
+def machine_of(pid: int = 0) -> str:
+    """Return from which machine inside the machine a lab's process was made, or this one would be.
+
+    It is the number of a mount namespace; "" is the machine's own, that of its process 1. What labs have
+    outside their namespaces, their cgroups, is told apart by it: agents collect what is not theirs there.
+    """
+    begin = f"{MARK}=".encode()
+    marks = [one for one in _environment(pid).split(b"\0") if one.startswith(begin)] if pid else []
+    home = marks[0].decode(errors="replace").partition("@")[2] if marks else _here()
+    is_machine = home == _namespace(1, "mnt") and _namespace(os.getpid(), "pid") == FIRST_PID_NAMESPACE
+    return "" if is_machine else home.removeprefix("mnt:[").removesuffix("]")
 
 
 def _is_ours(home: str) -> bool:

@@ -49,9 +49,9 @@ class Chaos:
 
     def __init__(self, name: str, registry: RegistryKind, random: Random) -> None:
         self._random = random
-        self.blueprint = Blueprint(name=name, registry=registry)
         self.folder = LabFolder(name)
-        build(self.blueprint, NODES, 0, lambda _: None)
+        build(Blueprint(name=name, registry=registry), NODES, 0, lambda _: None)
+        self.blueprint = self.folder.read()
         self.lab = found(self.folder).lab
         self.cluster = ClusterStore(open_store(self._url()))
         self._attached: list[tuple[client.Running, list[int]]] = []

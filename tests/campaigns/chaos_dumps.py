@@ -15,7 +15,7 @@ from pathlib import Path
 
 from podwire.demo.dumps import Dump, Run, take_dump
 from podwire.lab.blueprint import PODS, Blueprint
-from podwire.lab.finding import MARK
+from podwire.lab.finding import MARK, mark
 from podwire.lab.folder import LabFolder
 from podwire.lab.inside import run_in
 
@@ -115,10 +115,13 @@ def remains(blueprint: Blueprint) -> list[str]:
 
 
 def _marked(blueprint: Blueprint) -> Iterator[str]:
-    mark, path = f"{MARK}={blueprint.name}/".encode(), blueprint.cgroup().encode() + b"/"
+    begin, home = (part.encode() for part in f"{MARK}={mark(blueprint.name)}".split("@"))
+    path = f"{blueprint.cgroup()}/".encode()
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended
-            if mark in (place / "environ").read_bytes() or path in (place / "cgroup").read_bytes():
+            words = (place / "environ").read_bytes().split(b"\0")
+            is_marked = any(one.startswith(begin) and one.endswith(home) for one in words)
+            if is_marked or path in (place / "cgroup").read_bytes():
                 yield f"{place.name} {(place / 'cmdline').read_bytes()!r}"
 
 
