@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
 
+from linuxnet.netns import inside, open_netns
 from pod_runner.cluster.bodies import member, number, rows, table, text
 from pod_runner.cluster.kinds import DEPLOYMENT
 from pod_runner.cluster.objects import Object
-from podwire.lab.clients import Client
-from tests.campaigns.chaos import NODES, Chaos
 from tests.campaigns.chaos_apps import PORT
 from tests.campaigns.chaos_dumps import lines_about, new_lines, node_dump, strangers
+from tests.campaigns.chaos_lab import NODES, ChaosLab
 
 PATIENCE = 60.0  # seconds for the wanted state to come back, on a machine busy with other tests
 LOOK = 0.05  # seconds between two looks: there is nothing that tells of all of it
+ANSWER_IN = 1.0  # seconds
 LAST_LINES = 12  # of each agent's log
 
 
 class Watcher:
     """Looks at a lab; it knows what nodes were before their first pods, and which pods there have been."""
 
-    def __init__(self, chaos: Chaos) -> None:
+    def __init__(self, chaos: ChaosLab) -> None:
         self._chaos = chaos
         self._before = {node: self._dump(node) for node in chaos.nodes}
         self._uids: set[str] = set()
@@ -94,19 +97,34 @@ class Watcher:
             time.sleep(LOOK)
 
     def _unanswered(self, pods: list[Object]) -> str:
-        """Ask every pod from a node, all at once."""
-        nodes = list(self._chaos.nodes.values())
-        if len(nodes) < NODES:
+        """Ask every pod from a node."""
+        if len(self._chaos.nodes) < NODES:
             return "a node is missing"
-        clients = [(pod, Client(nodes[0], _address(pod), PORT, 1)) for pod in pods]
-        heard = [(pod, client.result()[0]) for pod, client in clients]
-        for pod, one in heard:
-            if one.failed or set(one.answers) != {pod.name}:
-                return f"{pod.name} at {_address(pod)} does not answer: {one.failures or dict(one.answers)}"
+        netns = open_netns(f"/proc/{min(self._chaos.nodes.values())}/ns/net")
+        try:
+            for pod in pods:
+                if (heard := _ask(netns, _address(pod))) != pod.name:
+                    return f"{pod.name} at {_address(pod)} does not answer: {heard}"
+        finally:
+            os.close(netns)
         return ""
 
     def _dump(self, node: str) -> frozenset[str]:
         return node_dump(self._chaos.blueprint, node, self._chaos.nodes[node])
+
+
+def _ask(netns: int, address: str) -> str:
+    """Return what a web server says to somebody in a namespace, or why it says nothing."""
+    client = HTTPConnection(address, PORT, timeout=ANSWER_IN)
+    try:
+        with inside(netns):
+            client.connect()
+        client.request("GET", "/")
+        return client.getresponse().read().decode().strip()
+    except (OSError, HTTPException) as error:
+        return str(error)
+    finally:
+        client.close()
 
 
 def _address(pod: Object) -> str:
