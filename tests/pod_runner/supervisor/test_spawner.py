@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from pod_runner.supervisor.forking import serve
 from pod_runner.supervisor.lines import Lines
-from pod_runner.supervisor.spawner import serve
 
 
 def test_a_spawner_ends_quietly_when_its_agent_was_killed_before_the_answer() -> None:
