@@ -13,7 +13,7 @@ from enum import StrEnum
 from podwire.lab.blueprint import SHARED, Blueprint, RegistryKind
 from podwire.lab.dying import kill_node
 from podwire.lab.folder import LabFolder
-from podwire.lab.ground import BLOCKED
+from podwire.lab.ground import is_kept_away, keep_away, let_back
 from podwire.lab.inside import root, run
 from podwire.lab.nodes import agent_of, await_agent, kill_agent, start_agent
 
@@ -79,9 +79,7 @@ class Breaker:
     def _has_registry(self) -> bool:
         if self._blueprint.registry is RegistryKind.DIRECTORY:
             return root(self._pid, f"{SHARED_FOLDER}/registry").exists()
-        body = json.loads(run(self._lab, ["nft", "-j", "list", "set", "inet", "lab", BLOCKED]))
-        (found,) = [item["set"] for item in body["nftables"] if "set" in item]
-        return self._blueprint.address(self._node) not in found.get("elem", ())
+        return not is_kept_away(self._blueprint, self._node, self._lab)
 
     def _keep_registry_away(self) -> None:
         """Put an empty folder over the registry's, where nothing can be made; or drop packets to etcd."""
@@ -90,18 +88,14 @@ class Breaker:
         if self._blueprint.registry is RegistryKind.DIRECTORY:
             self._in_mounts(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", SHARED_FOLDER])
         else:
-            self._block("add")
+            keep_away(self._blueprint, self._node, self._lab)
 
     def _let_registry_back(self) -> None:
         if self._blueprint.registry is RegistryKind.DIRECTORY:
             self._in_mounts(["umount", SHARED_FOLDER])
         else:
-            self._block("delete")
+            let_back(self._blueprint, self._node, self._lab)
 
     def _in_mounts(self, argv: list[str]) -> None:
         """Run a command in the node's mount namespace as well."""
         run(self._pid, ["nsenter", f"--mount=/proc/{self._pid}/ns/mnt", "--", *argv])
-
-    def _block(self, verb: str) -> None:
-        element = f"{{ {self._blueprint.address(self._node)} }}"
-        run(self._lab, ["nft", verb, "element", "inet", "lab", BLOCKED, element])

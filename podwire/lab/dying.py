@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import shutil
 
-from podwire.lab.blueprint import CGROUPS, PODS, Blueprint
+from podwire.lab.blueprint import CGROUPS, PODS, Blueprint, RegistryKind
 from podwire.lab.finding import Found, below, end, end_with_guests, namespaces_of
 from podwire.lab.folder import LabFolder
+from podwire.lab.ground import let_back
 from podwire.lab.inside import root
 from podwire.lab.nodes import unplug
 
@@ -19,6 +20,8 @@ def kill_node(blueprint: Blueprint, node: str, pid: int, lab: int) -> None:
     with end_with_guests(below([pid]), but=namespaces_of([lab])):
         end([pid])
     unplug(lab, node)
+    if blueprint.registry is RegistryKind.ETCD:  # a folder that was kept away went with the node's mounts
+        let_back(blueprint, node, lab)
     remove_cgroups(blueprint.cgroup(node))
     shutil.rmtree(root(lab, f"{PODS}/{node}"), ignore_errors=True)  # what is in /run ends with the machine
 

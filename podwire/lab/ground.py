@@ -7,6 +7,7 @@ of them: a lab cannot end by halves.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -115,6 +116,29 @@ def run_etcd(folder: LabFolder, pid: int) -> None:
         "--listen-peer-urls=http://127.0.0.1:2380", "--unsafe-no-fsync", "--log-level=error",
     ]  # fmt: skip
     start(pid, argv, {}, folder.logs / "etcd.log")
+
+
+def is_kept_away(blueprint: Blueprint, node: str, pid: int) -> bool:
+    """Tell whether a node's packets to etcd are dropped. `pid`: the lab's process 1."""
+    body = json.loads(run(pid, ["nft", "-j", "list", "set", "inet", "lab", BLOCKED]))
+    (found,) = [item["set"] for item in body["nftables"] if "set" in item]
+    return blueprint.address(node) in found.get("elem", ())
+
+
+def keep_away(blueprint: Blueprint, node: str, pid: int) -> None:
+    """Drop a node's packets to etcd."""
+    if not is_kept_away(blueprint, node, pid):
+        _change_blocked("add", blueprint.address(node), pid)
+
+
+def let_back(blueprint: Blueprint, node: str, pid: int) -> None:
+    """Drop them no more."""
+    if is_kept_away(blueprint, node, pid):
+        _change_blocked("delete", blueprint.address(node), pid)
+
+
+def _change_blocked(verb: str, address: str, pid: int) -> None:
+    run(pid, ["nft", verb, "element", "inet", "lab", BLOCKED, f"{{ {address} }}"])
 
 
 def await_registry(blueprint: Blueprint, folder: LabFolder, pid: int) -> None:

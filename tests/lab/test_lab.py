@@ -97,6 +97,10 @@ def test_a_lab_with_etcd(machine: Machine) -> None:
     assert machine.status()["nodes"][1]["broken"] == ["registry"]
     machine.lab("mend", "node2", "registry")
     assert machine.status()["nodes"][1]["broken"] == []
+    for part in ("registry", "node"):
+        machine.lab("break", "node2", part)
+    machine.lab("mend", "node2")  # what was kept from the node that died is not kept from the new one
+    assert machine.status()["nodes"][1]["broken"] == []
     machine.lab("down")
     assert difference(before, machine.dump()) == []
 
