@@ -1,0 +1,92 @@
+"""One call of a plugin: environment and stdin in, exit status, stdout and stderr out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+LIMIT = 25  # seconds that one call may take
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a plugin is asked: its executable, its whole CNI environment, its stdin."""
+
+    path: Path
+    environment: Mapping[str, str]  # CNI_* and PATH; the rest of the caller's is not handed over
+    stdin: bytes
+
+    def __str__(self) -> str:
+        variables = " ".join(f"{key}={shlex.quote(value)}" for key, value in self.environment.items())
+        return f"env -i {variables} {self.path} <<< {shlex.quote(self.stdin.decode(errors='replace'))}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a plugin gave back. A status below 0 is the number of the signal that ended it."""
+
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def succeeded(self) -> bool:
+        """Tell whether it says that it succeeded."""
+        return self.status == 0
+
+    def document(self) -> Json | None:
+        """Return the one JSON object on stdout; None where stdout is anything else."""
+        try:
+            found = json.loads(self.stdout)
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
+
+    def error(self) -> Json:
+        """Return its error object, {} where there is none."""
+        return (not self.succeeded and self.document()) or {}
+
+    def __str__(self) -> str:
+        said = "".join(f", {name}: {text.strip()[:600]}" for name, text in self._streams() if text.strip())
+        return f"exit {self.status}{said}"
+
+    def _streams(self) -> tuple[tuple[str, str], ...]:
+        return (("stdout", self.stdout), ("stderr", self.stderr))
+
+
+def make_call(call: Call, limit: float = LIMIT) -> Answer:
+    """Execute the plugin and wait for its end.
+
+    Raises:
+        TimeoutError: it took longer than `limit` seconds; it has been killed.
+    """
+    begun = time.monotonic()
+    try:
+        done = subprocess.run(
+            [call.path],
+            input=call.stdin,
+            env=dict(call.environment),
+            capture_output=True,
+            timeout=limit,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{call.path.name} did not end within {limit:g} s") from error
+    seconds = time.monotonic() - begun
+    return Answer(
+        done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), seconds
+    )
+
+
+def base_environment() -> dict[str, str]:
+    """Return what every call's environment holds beside CNI's own variables."""
+    return {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")}

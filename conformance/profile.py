@@ -1,0 +1,113 @@
+"""What a plugin type is: its kind, a configuration that works, and what it promises. One JSON file a type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.clause import Kind
+
+Json = dict[str, Any]
+SHIPPED = Path(__file__).parent / "profiles"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One plugin type.
+
+    In `config`, `setup` and `promises` the words @state@ (an empty folder of the case), @uplink@ (the host's
+    interface with the default route) and @given@ (the host's end of a chained plugin's interface) are
+    replaced.
+    """
+
+    type: str
+    kind: Kind
+    config: Json  # keys beside name, cniVersion, type and (interface plugins) ipam
+    ipam: str = "required"  # "required", "optional" or "none": whether it delegates address allocation
+    ifname: str = "eth0"  # CNI_IFNAME of its attachments
+    makes: tuple[str, ...] = (
+        "container",
+        "host",
+    )  # the interfaces that an ADD makes: in the container, on the host
+    runtime_config: Json = field(default_factory=dict)  # what a runtime supplies with every call
+    invalid: tuple[
+        Json, ...
+    ] = ()  # changes of the configuration that it must refuse; None as a value removes the key
+    unsupported: tuple[Json, ...] = ()  # changes that name a field's value it does not support (code 2)
+    tampering: tuple[
+        tuple[str, ...], ...
+    ] = ()  # commands on the host that undo what it made, and CHECK must see: one each
+    tampering_inside: tuple[tuple[str, ...], ...] = ()  # the same in the container's namespace
+    setup: tuple[tuple[str, ...], ...] = ()  # commands on the host before a case, such as making a device
+    kernel: tuple[
+        str, ...
+    ] = ()  # kinds of links that it needs (ip-link(8) type), not judged where one cannot be made
+    private: tuple[str, ...] = ()  # folders where it keeps state, beside /run and /var/lib/cni
+    keeps: tuple[str, ...] = ()  # names of files (fnmatch) that may stay after the last DEL, such as locks
+    promises: Mapping[str, Json] = field(
+        default_factory=dict
+    )  # datapath: a promise's name -> configuration that asks for it
+    exempt: Mapping[str, str] = field(default_factory=dict)  # clause -> why it says nothing about this plugin
+
+
+def read_profile(path: Path) -> Profile:
+    """Read a profile.
+
+    Raises:
+        ValueError: the file is no profile; the text says where.
+    """
+    try:
+        body = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    body.pop("$schema", None)
+    body.setdefault("type", path.stem)
+    unknown = sorted(set(body) - set(Profile.__dataclass_fields__))
+    if unknown:
+        raise ValueError(
+            f"{path}: a profile has no key {unknown[0]!r}; it has {', '.join(Profile.__dataclass_fields__)}"
+        )
+    try:
+        body["kind"] = Kind(body["kind"])
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path}: kind is one of {', '.join(Kind)}") from error
+    body.setdefault("config", {})
+    return Profile(**{key: _frozen(value) for key, value in body.items()})
+
+
+def shipped_profiles() -> dict[str, Profile]:
+    """Return the profiles that come with the suite, by type."""
+    return {path.stem: read_profile(path) for path in sorted(SHIPPED.glob("*.json")) if path.stem != "schema"}
+
+
+def filled(value: Any, places: Mapping[str, str]) -> Any:
+    """Return a part of a profile with its places (@state@, ...) filled in."""
+    if isinstance(value, str):
+        for name, text in places.items():
+            value = value.replace(f"@{name}@", text)
+        return value
+    if isinstance(value, dict):
+        return {key: filled(one, places) for key, one in value.items()}
+    return [filled(one, places) for one in value] if isinstance(value, list | tuple) else value
+
+
+def changed(config: Json, changes: Json) -> Json:
+    """Return a configuration with keys replaced, objects merged, and keys removed whose change is None."""
+    merged = dict(config)
+    for key, value in changes.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = changed(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_frozen(one) if isinstance(one, list) else one for one in value)
+    return value
