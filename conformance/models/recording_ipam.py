@@ -102,6 +102,8 @@ def _in_the_folder(verb: str, stdin: str, config: Json) -> Json | None:
         if "code" in order:
             raise Refusal(order["code"], order["msg"])
         _judge_the_call(verb, config)
+        if order.get("blind"):
+            return None
         (folder / "held").mkdir(exist_ok=True)
         return _serve(folder / "held", verb, config, told.get("result", {}))
 
