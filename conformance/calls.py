@@ -7,7 +7,8 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ class Call:
     path: Path
     environment: Mapping[str, str]  # CNI_* and PATH; the rest of the caller's is not handed over
     stdin: bytes
+    readable: bool = True  # False: stdin is open for writing alone
 
     def __str__(self) -> str:
         variables = " ".join(f"{key}={shlex.quote(value)}" for key, value in self.environment.items())
-        return f"env -i {variables} {self.path} <<< {shlex.quote(self.stdin.decode(errors='replace'))}"
+        stdin = f"<<< {shlex.quote(self.stdin.decode(errors='replace'))}" if self.readable else "0>/dev/null"
+        return f"env -i {variables} {self.path} {stdin}"
 
 
 @dataclass(frozen=True)
@@ -71,20 +74,30 @@ def make_call(call: Call, limit: float = LIMIT) -> Answer:
     """
     begun = time.monotonic()
     try:
-        done = subprocess.run(
-            [call.path],
-            input=call.stdin,
-            env=dict(call.environment),
-            capture_output=True,
-            timeout=limit,
-            check=False,
-        )
+        with _stdin(call) as given:
+            done = subprocess.run(
+                [call.path],
+                **given,
+                env=dict(call.environment),
+                capture_output=True,
+                timeout=limit,
+                check=False,
+            )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{call.path.name} did not end within {limit:g} s") from error
     seconds = time.monotonic() - begun
     return Answer(
         done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), seconds
     )
+
+
+@contextmanager
+def _stdin(call: Call) -> Iterator[dict[str, Any]]:
+    if call.readable:
+        yield {"input": call.stdin}
+        return
+    with Path(os.devnull).open("wb") as opened:
+        yield {"stdin": opened}
 
 
 def base_environment() -> dict[str, str]:

@@ -115,9 +115,11 @@ class Case:
 
         A chained plugin's has its `prevResult`; that of DEL and CHECK is put there by `ask`.
         """
-        places = {
+        own_number = attachment.netns.name.removeprefix("pod") if attachment else ""
+        number = int(own_number) if own_number.isdigit() else 1
+        places: dict[str, str | int] = {
             "state": str(self.folder / "state"), "uplink": UPLINK, "bridge": BRIDGE,
-            "given": f"given{attachment.netns.name.removeprefix('pod')}" if attachment else "given1",
+            "number": number, "given": f"given{number}",
         }  # fmt: skip
         network = attachment.network if attachment else "judged"
         own = {"cniVersion": version or self.version, "name": network, "type": self.plugin.type}
@@ -140,12 +142,13 @@ class Case:
         config: Json | None = None,
         stdin: bytes | None = None,
         env: Mapping[str, str | None] | None = None,
+        readable: bool = True,
     ) -> Answer:
         """Make one call, whatever comes of it.
 
         Without `config` it is the attachment's; DEL and CHECK have the attachment's result as `prevResult`
         unless `config` is given. `stdin` is sent in place of a configuration; `env` replaces variables, None
-        removes one.
+        removes one. Where stdin is not `readable`, reading it fails.
         """
         body = self._body(verb, attachment) if config is None else config
         environment = self._environment(verb, attachment)
@@ -153,7 +156,8 @@ class Case:
             environment.pop(key, None)
             if value is not None:
                 environment[key] = value
-        call = Call(self.plugin.path, environment, json.dumps(body).encode() if stdin is None else stdin)
+        sent = json.dumps(body).encode() if stdin is None else stdin
+        call = Call(self.plugin.path, environment, sent, readable)
         return self.make(call)
 
     def make(self, call: Call) -> Answer:
