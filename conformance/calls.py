@@ -14,6 +14,7 @@ from typing import Any
 
 Json = dict[str, Any]
 LIMIT = 25  # seconds that one call may take
+SHOWN = 6000  # characters of a value that a report shows
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Call:
     stdin: bytes
 
     def __str__(self) -> str:
-        variables = " ".join(f"{key}={shlex.quote(value)}" for key, value in self.environment.items())
-        return f"env -i {variables} {self.path} <<< {shlex.quote(self.stdin.decode(errors='replace'))}"
+        variables = " ".join(f"{key}={_quoted(value)}" for key, value in self.environment.items())
+        return f"env -i {variables} {self.path} <<< {_quoted(self.stdin.decode(errors='replace'))}"
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,9 @@ def make_call(call: Call, limit: float = LIMIT) -> Answer:
 def base_environment() -> dict[str, str]:
     """Return what every call's environment holds beside CNI's own variables."""
     return {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")}
+
+
+def _quoted(text: str) -> str:
+    """Return a word for a shell; a very long one is cut, and what is no text is printed so that it can be."""
+    cut = text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
+    return shlex.quote(cut).encode("utf-8", "backslashreplace").decode()

@@ -147,14 +147,25 @@ class Case:
         unless `config` is given. `stdin` is sent in place of a configuration; `env` replaces variables, None
         removes one.
         """
+        return self.make(self.call(verb, attachment, config=config, stdin=stdin, env=env))
+
+    def call(
+        self,
+        verb: str,
+        attachment: Attachment | None = None,
+        *,
+        config: Json | None = None,
+        stdin: bytes | None = None,
+        env: Mapping[str, str | None] | None = None,
+    ) -> Call:
+        """Return the call that `ask` would make."""
         body = self._body(verb, attachment) if config is None else config
         environment = self._environment(verb, attachment)
         for key, value in (env or {}).items():
             environment.pop(key, None)
             if value is not None:
                 environment[key] = value
-        call = Call(self.plugin.path, environment, json.dumps(body).encode() if stdin is None else stdin)
-        return self.make(call)
+        return Call(self.plugin.path, environment, json.dumps(body).encode() if stdin is None else stdin)
 
     def make(self, call: Call) -> Answer:
         """Make a call and write it down."""
