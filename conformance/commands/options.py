@@ -18,7 +18,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     """Add what chooses clauses."""
     parser.add_argument(
         "--level", metavar="LEVEL[,LEVEL]", default=",".join(SPECIFIED),
-        help="levels to judge: must, should, behaviour (these three where nothing is said), robust, datapath, "
+        help="levels: must, should, behaviour (these three where nothing is said), robust, datapath, "
         "fast, or all",
     )  # fmt: skip
     parser.add_argument(
