@@ -7,8 +7,8 @@ import os
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ class Call:
     path: Path
     environment: Mapping[str, str]  # CNI_* and PATH; the rest of the caller's is not handed over
     stdin: bytes
+    readable: bool = True  # False: stdin is open for writing alone
 
     def __str__(self) -> str:
         variables = " ".join(f"{key}={_quoted(value)}" for key, value in self.environment.items())
-        return f"env -i {variables} {self.path} <<< {_quoted(self.stdin.decode(errors='replace'))}"
+        stdin = f"<<< {_quoted(self.stdin.decode(errors='replace'))}" if self.readable else "0>/dev/null"
+        return f"env -i {variables} {self.path} {stdin}"
 
 
 @dataclass(frozen=True)
@@ -73,14 +75,15 @@ def make_call(call: Call, limit: float = LIMIT) -> Answer:
     """
     begun = time.monotonic()
     try:
-        done = subprocess.run(
-            [call.path],
-            input=call.stdin,
-            env=dict(call.environment),
-            capture_output=True,
-            timeout=limit,
-            check=False,
-        )
+        with _stdin(call) as given:
+            done = subprocess.run(
+                [call.path],
+                **given,
+                env=dict(call.environment),
+                capture_output=True,
+                timeout=limit,
+                check=False,
+            )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{call.path.name} did not end within {limit:g} s") from error
     seconds = time.monotonic() - begun
@@ -113,14 +116,21 @@ def make_calls(calls: Sequence[Call], limit: float = LIMIT) -> list[Answer]:
 def _start(call: Call) -> subprocess.Popen[bytes]:
     """Start a plugin and give it its stdin, which fits into a pipe (64 KiB)."""
     pipe = subprocess.PIPE
-    started = subprocess.Popen(
-        [call.path], stdin=pipe, stdout=pipe, stderr=pipe, env=dict(call.environment)
-    )
+    started = subprocess.Popen([call.path], stdin=pipe, stdout=pipe, stderr=pipe, env=dict(call.environment))
     assert started.stdin is not None, "it is a pipe"
     with suppress(BrokenPipeError), started.stdin:  # it ended without reading
         started.stdin.write(call.stdin)
     started.stdin = None
     return started
+
+
+@contextmanager
+def _stdin(call: Call) -> Iterator[dict[str, Any]]:
+    if call.readable:
+        yield {"input": call.stdin}
+        return
+    with Path(os.devnull).open("wb") as opened:
+        yield {"stdin": opened}
 
 
 def base_environment() -> dict[str, str]:
