@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from conformance.clause import Clause
-from conformance.clauses import interface_names
+from conformance.clauses import checking, checking_damage, deleting, deleting_ruins, interface_names
 
-PLUGIN_CLAUSES: tuple[Clause, ...] = (*interface_names.CLAUSES,)
+PLUGIN_CLAUSES: tuple[Clause, ...] = (
+    *interface_names.CLAUSES,
+    *deleting.CLAUSES,
+    *deleting_ruins.CLAUSES,
+    *checking.CLAUSES,
+    *checking_damage.CLAUSES,
+)
 
 
 def clause_of(id: str) -> Clause:

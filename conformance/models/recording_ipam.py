@@ -52,7 +52,7 @@ def _answer(folder: Path, verb: str, stdin: str) -> int:
         print(json.dumps(_give(folder, held, config, behaviour.get("result", {}))))
     elif verb == "DEL":
         held.unlink(missing_ok=True)
-    elif verb == "CHECK" and not held.exists():
+    elif verb == "CHECK" and not held.exists() and not told.get("blind"):
         return _refuse(config, "nothing is reserved for this attachment")
     elif verb == "GC":
         _collect(folder, config)
