@@ -18,4 +18,6 @@ pytest for its plugin), talks to a plugin by executing it alone, and looks at th
     models/          small good plugins and a small good runtime: what the self-test breaks
     mutants/         plugins that break one rule each, for the suite's own test
     running/         which clause on which plugin, in processes of their own, with a time limit
+    reports/         what came of it: terminal, JSON, JUnit XML, an HTML page, a comparison
+    command.py       the command line; commands/ has a module per command
 """

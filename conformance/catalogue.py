@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from conformance.clause import Clause
-from conformance.clauses import checking, checking_damage, deleting, deleting_ruins, interface_names
+from conformance.clauses import (
+    checking,
+    checking_damage,
+    collecting,
+    concurrency,
+    delegation,
+    deleting,
+    deleting_ruins,
+    identifiers,
+    interface_names,
+    keys,
+    status,
+    versions,
+)
 
 PLUGIN_CLAUSES: tuple[Clause, ...] = (
     *interface_names.CLAUSES,
@@ -11,6 +24,13 @@ PLUGIN_CLAUSES: tuple[Clause, ...] = (
     *deleting_ruins.CLAUSES,
     *checking.CLAUSES,
     *checking_damage.CLAUSES,
+    *status.CLAUSES,
+    *versions.CLAUSES,
+    *collecting.CLAUSES,
+    *concurrency.CLAUSES,
+    *delegation.CLAUSES,
+    *keys.CLAUSES,
+    *identifiers.CLAUSES,
 )
 
 

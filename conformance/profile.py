@@ -37,6 +37,17 @@ class Profile:
         Json, ...
     ] = ()  # changes of the configuration that it must refuse; None as a value removes the key
     unsupported: tuple[Json, ...] = ()  # changes that name a field's value it does not support (code 2)
+    exhausted: Json = field(
+        default_factory=dict
+    )  # changes with which one attachment takes all that there is: the next ADD fails, STATUS must say so
+    unable: tuple[
+        Json, ...
+    ] = ()  # changes with which it cannot serve an ADD and knows it (STATUS must say so)
+    dishonoured: tuple[
+        Json, ...
+    ] = ()  # changes whose capability data (runtimeConfig) it cannot honour, and must refuse
+    shares_addresses: bool = False  # its configuration names the addresses: each attachment has the same
+    consumes: tuple[str, ...] = ()  # well-known keys whose meaning it keeps: "dns"
     tampering: tuple[
         tuple[str, ...], ...
     ] = ()  # commands on the host that undo what it made, and CHECK must see: one each

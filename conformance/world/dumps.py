@@ -19,12 +19,12 @@ NOISE = frozenset(
      "preferred_life_time", "expires", "promiscuity", "allmulti", "gc_timer", "hello_timer", "tcn_timer",
      "topology_change_timer", "temporary", "handle", "bytes", "packets", "drops", "overlimits", "requeues",
      "backlog", "qlen", "installed", "last_used", "operstate", "tentative", "dadfailed",
-     "bridge_id", "root_id", "root_port", "root_path_cost", "state", "topology_change", "topology_change_ack",
-     "designated_bridge", "designated_port", "designated_cost", "hold_timer", "message_age_timer",
-     "forward_delay_timer")
+     "bridge_id", "root_id", "root_port", "root_path_cost", "state", "config_pending", "topology_change",
+     "topology_change_ack", "designated_bridge", "designated_port", "designated_cost", "hold_timer",
+     "message_age_timer", "forward_delay_timer")
 )  # fmt: skip
-# Flags of links and routes that follow a link's carrier, some time after the call
-CARRIER = frozenset(("LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown"))
+# Of a link's and a route's flags: they come later than the call
+CARRIER = frozenset(("LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead"))
 WATCHED_SYSCTLS = (
     "ipv4/ip_forward",
     "ipv6/conf/all/forwarding",
@@ -93,7 +93,7 @@ def _quiet(value: Any) -> Any:
 
 
 def _is_automatic(route: Any) -> bool:
-    """Tell whether the kernel makes this route itself, in its own time: of the local table, link-local."""
+    """Tell whether the kernel makes this route by itself, some time after an address or link came."""
     own = route.get("table") == "local" and route.get("protocol") == "kernel"
     return own or str(route.get("dst", "")).startswith(("fe80:", "ff00:"))
 
