@@ -73,13 +73,17 @@ Good = Callable[[Asked], Given]  # the good plugin
 
 @dataclass(frozen=True)
 class Mutant:
-    """One broken rule. `kinds` are the kinds of good plugins that it can be put around."""
+    """One broken rule. `kinds` are the kinds of good plugins that it can be put around.
+
+    `also` are other clauses that cannot but see it; `breaks` says why.
+    """
 
     clause: str
     name: str  # "a-taken-name-succeeds"; with the clause it is unique
     breaks: str  # one sentence: what this plugin does wrong
     kinds: frozenset[Kind]
     act: Callable[[Asked, Good], Given]
+    also: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:
