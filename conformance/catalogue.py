@@ -3,9 +3,35 @@
 from __future__ import annotations
 
 from conformance.clause import Clause
-from conformance.clauses import interface_names
+from conformance.clauses import (
+    checking,
+    checking_damage,
+    collecting,
+    concurrency,
+    delegation,
+    deleting,
+    deleting_ruins,
+    identifiers,
+    interface_names,
+    keys,
+    status,
+    versions,
+)
 
-PLUGIN_CLAUSES: tuple[Clause, ...] = (*interface_names.CLAUSES,)
+PLUGIN_CLAUSES: tuple[Clause, ...] = (
+    *interface_names.CLAUSES,
+    *deleting.CLAUSES,
+    *deleting_ruins.CLAUSES,
+    *checking.CLAUSES,
+    *checking_damage.CLAUSES,
+    *status.CLAUSES,
+    *versions.CLAUSES,
+    *collecting.CLAUSES,
+    *concurrency.CLAUSES,
+    *delegation.CLAUSES,
+    *keys.CLAUSES,
+    *identifiers.CLAUSES,
+)
 
 
 def clause_of(id: str) -> Clause:

@@ -21,8 +21,8 @@ class Profile:
     """One plugin type.
 
     In `config`, `setup` and `promises` the words @state@ (an empty folder of the case), @uplink@ (the host's
-    interface with the default route) and @given@ (the host's end of a chained plugin's interface) are
-    replaced.
+    interface with the default route), @number@ (the container's, from 1 on) and @given@ (the host's end of a
+    chained plugin's interface) are replaced.
     """
 
     type: str
@@ -39,6 +39,17 @@ class Profile:
         Json, ...
     ] = ()  # changes of the configuration that it must refuse; None as a value removes the key
     unsupported: tuple[Json, ...] = ()  # changes that name a field's value it does not support (code 2)
+    exhausted: Json = field(
+        default_factory=dict
+    )  # changes with which one attachment takes all that there is: the next ADD fails, STATUS must say so
+    unable: tuple[
+        Json, ...
+    ] = ()  # changes with which it cannot serve an ADD and knows it (STATUS must say so)
+    dishonoured: tuple[
+        Json, ...
+    ] = ()  # changes whose capability data (runtimeConfig) it cannot honour, and must refuse
+    shares_addresses: bool = False  # its configuration names the addresses: each attachment has the same
+    consumes: tuple[str, ...] = ()  # well-known keys whose meaning it keeps: "dns"
     tampering: tuple[
         tuple[str, ...], ...
     ] = ()  # commands on the host that undo what it made, and CHECK must see: one each
@@ -78,11 +89,13 @@ def shipped_profiles() -> dict[str, Profile]:
     return {path.stem: read_profile(path) for path in sorted(SHIPPED.glob("*.json")) if path != SCHEMA}
 
 
-def filled(value: Any, places: Mapping[str, str]) -> Any:
-    """Return a part of a profile with its places (@state@, ...) filled in."""
+def filled(value: Any, places: Mapping[str, str | int]) -> Any:
+    """Return a part of a profile with its places (@state@, ...) filled in; a number alone stays a number."""
     if isinstance(value, str):
         for name, text in places.items():
-            value = value.replace(f"@{name}@", text)
+            if isinstance(text, int) and value == f"@{name}@":
+                return text
+            value = value.replace(f"@{name}@", str(text))
         return value
     if isinstance(value, dict):
         return {key: filled(one, places) for key, one in value.items()}

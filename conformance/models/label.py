@@ -21,9 +21,9 @@ from conformance.models.common_parts import (
     CniError,
     Request,
     answer,
-    family,
-    run,
 )
+from conformance.models.kernel import run
+from conformance.models.result_forms import family
 
 Json = dict[str, Any]
 CHAIN = ("inet", "judge_label", "labels")

@@ -21,6 +21,7 @@ class Asked:
 
     environment: Mapping[str, str]
     stdin: bytes
+    readable: bool = True  # False: stdin cannot be read; the good plugin gets the same one
 
     @property
     def verb(self) -> str:
@@ -75,7 +76,7 @@ Good = Callable[[Asked], Given]  # the good plugin
 class Mutant:
     """One broken rule. `kinds` are the kinds of good plugins that it can be put around.
 
-    `also` are other clauses that cannot but see it; `breaks` says why.
+    `also` names other clauses that necessarily see the same fault; `breaks` says why.
     """
 
     clause: str

@@ -18,8 +18,12 @@ NOISE = frozenset(
     ("ifindex", "link_index", "link_netnsid", "parent_ifindex", "stats", "stats64", "valid_life_time", "used",
      "preferred_life_time", "expires", "promiscuity", "allmulti", "gc_timer", "hello_timer", "tcn_timer",
      "topology_change_timer", "temporary", "handle", "bytes", "packets", "drops", "overlimits", "requeues",
-     "backlog", "qlen", "installed", "last_used")
+     "backlog", "qlen", "installed", "last_used", "operstate", "tentative", "dadfailed",
+     "bridge_id", "root_id", "state", "hold_timer", "message_age_timer", "forward_delay_timer", "config_pending",
+     "topology_change_ack", "topology_change")
 )  # fmt: skip
+# Of a link's and a route's flags: they come later than the call
+CARRIER = frozenset(("LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead"))
 WATCHED_SYSCTLS = (
     "ipv4/ip_forward",
     "ipv6/conf/all/forwarding",
@@ -32,9 +36,8 @@ def dump(netns: str = "") -> Dump:
     """Return links, addresses, routes of every table, rules, queueing and nftables rules of a namespace."""
     lines = [f"link {_line(one)}" for one in ip("-d", "addr", "show", netns=netns)]
     for family in ("-4", "-6"):
-        lines += [
-            f"route {family} {_line(one)}" for one in ip(family, "route", "show", "table", "all", netns=netns)
-        ]
+        routes = ip(family, "route", "show", "table", "all", netns=netns)
+        lines += [f"route {family} {_line(one)}" for one in routes if not _is_automatic(one)]
         lines += [f"rule {family} {_line(one)}" for one in ip(family, "rule", "show", netns=netns)]
     lines += [f"tc {line}" for line in _traffic_control(netns)]
     lines += [f"nft {_line(one)}" for one in ruleset(netns)]
@@ -79,4 +82,21 @@ def _line(value: Any) -> str:
 def _quiet(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _quiet(one) for key, one in value.items() if key not in NOISE}
-    return [_quiet(one) for one in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [
+            _quiet(one)
+            for one in value
+            if not (isinstance(one, str) and one in CARRIER) and not _is_link_local(one)
+        ]
+    return value
+
+
+def _is_automatic(route: Any) -> bool:
+    """Tell whether the kernel makes this route by itself, some time after an address or link came."""
+    own = route.get("table") == "local" and route.get("protocol") == "kernel"
+    return own or str(route.get("dst", "")).startswith(("fe80:", "ff00:"))
+
+
+def _is_link_local(value: Any) -> bool:
+    """Tell whether this is an address that a link gives itself some time after it went up."""
+    return isinstance(value, dict) and value.get("scope") == "link" and value.get("family") == "inet6"
