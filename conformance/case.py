@@ -116,9 +116,10 @@ class Case:
 
         A chained plugin's has its `prevResult`; that of DEL and CHECK is put there by `ask`.
         """
-        places = {
+        number = attachment.number if attachment else 1
+        places: dict[str, str | int] = {
             "state": str(self.folder / "state"), "uplink": UPLINK, "bridge": BRIDGE,
-            "given": f"given{attachment.number if attachment else 1}",
+            "number": number, "given": f"given{number}",
         }  # fmt: skip
         network = attachment.network if attachment else "judged"
         own = {"cniVersion": version or self.version, "name": network, "type": self.plugin.type}
@@ -141,21 +142,35 @@ class Case:
         config: Json | None = None,
         stdin: bytes | None = None,
         env: Mapping[str, str | None] | None = None,
+        readable: bool = True,
     ) -> Answer:
         """Make one call, whatever comes of it.
 
         Without `config` it is the attachment's; DEL and CHECK have the attachment's result as `prevResult`
         unless `config` is given. `stdin` is sent in place of a configuration; `env` replaces variables, None
-        removes one.
+        removes one. Where stdin is not `readable`, reading it fails.
         """
+        call = self.call(verb, attachment, config=config, stdin=stdin, env=env)
+        return self.make(replace(call, readable=readable))
+
+    def call(
+        self,
+        verb: str,
+        attachment: Attachment | None = None,
+        *,
+        config: Json | None = None,
+        stdin: bytes | None = None,
+        env: Mapping[str, str | None] | None = None,
+    ) -> Call:
+        """Return the call that `ask` would make."""
         body = self._body(verb, attachment) if config is None else config
         environment = self._environment(verb, attachment)
         for key, value in (env or {}).items():
             environment.pop(key, None)
             if value is not None:
                 environment[key] = value
-        call = Call(self.plugin.path, environment, json.dumps(body).encode() if stdin is None else stdin)
-        return self.make(call)
+        sent = json.dumps(body).encode() if stdin is None else stdin
+        return Call(self.plugin.path, environment, sent)
 
     def ask_at_once(self, verb: str, attachments: Sequence[Attachment]) -> list[Answer]:
         """Make one call for each attachment, all at the same time, whatever comes of them."""

@@ -13,7 +13,10 @@ from conformance.world.dumps import Dump, difference
 
 SECTION = "2, GC"
 INTERFACE = frozenset({Kind.INTERFACE})
-CURRENT, TAGGED = "cni.dev/valid-attachments", "cni.dev/attachments"  # the latter in the text's tag spec-v1.1.0
+CURRENT, TAGGED = (
+    "cni.dev/valid-attachments",
+    "cni.dev/attachments",
+)  # the latter in the text's tag spec-v1.1.0
 REFUSAL = {"code": 133, "msg": "the judge's delegate cannot collect"}
 
 
@@ -54,7 +57,9 @@ def forwards(case: Case) -> None:
     )
 
 
-@clause("46", Level.SHOULD, SECTION, "goes on where a part of GC fails, and tells", kinds=INTERFACE, since="1.1.0")
+@clause(
+    "46", Level.SHOULD, SECTION, "goes on where a part of GC fails, and tells", kinds=INTERFACE, since="1.1.0"
+)
 def goes_on(case: Case) -> None:
     """Where something cannot be removed, GC should remove the rest, and report the error at its end.
 
@@ -93,7 +98,14 @@ def is_quiet(case: Case) -> None:
         expect(not answer.stdout.strip(), f"GC succeeded and printed {answer.stdout.strip()[:200]!r}")
 
 
-@clause("48", Level.BEHAVIOUR, SECTION, "GC leaves valid attachments and other networks alone", since="1.1.0", seconds=60)
+@clause(
+    "48",
+    Level.BEHAVIOUR,
+    SECTION,
+    "GC leaves valid attachments and other networks alone",
+    since="1.1.0",
+    seconds=60,
+)
 def leaves_others(case: Case) -> None:
     """GC must not touch an attachment that is listed, nor any of another network.
 
@@ -111,7 +123,9 @@ def leaves_others(case: Case) -> None:
         _leave_other_networks(case, [one, two])
 
 
-@clause("49", Level.BEHAVIOUR, SECTION, "GC reads its list under both of its names", since="1.1.0", seconds=60)
+@clause(
+    "49", Level.BEHAVIOUR, SECTION, "GC reads its list under both of its names", since="1.1.0", seconds=60
+)
 def reads_both_names(case: Case) -> None:
     """The list was `cni.dev/attachments` in the text that was tagged 1.1.0, and is `cni.dev/valid-attachments` now.
 
@@ -127,7 +141,10 @@ def reads_both_names(case: Case) -> None:
         left = _left(case, before)
         if len(names) == 2 and (left or not stale):
             raise NotApplicable("GC removes nothing of it here, whatever the list is called (44)")
-        expect(not left, f"with the list in `{names[0]}` alone GC did not do the same as with both: {summary(left)}")
+        expect(
+            not left,
+            f"with the list in `{names[0]}` alone GC did not do the same as with both: {summary(left)}",
+        )
 
 
 @clause("50", Level.BEHAVIOUR, SECTION, "GC without a list removes nothing", since="1.1.0")

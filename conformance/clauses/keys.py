@@ -30,7 +30,9 @@ def means_dns(case: Case) -> None:
     result = case.add(attachment, case.config(attachment, {"dns": DNS})).result or {}
     given = result.get("dns") or {}
     for key, wanted in DNS.items():
-        expect(given.get(key) == wanted, f"`dns.{key}` was {wanted!r}, and in the result is {given.get(key)!r}")
+        expect(
+            given.get(key) == wanted, f"`dns.{key}` was {wanted!r}, and in the result is {given.get(key)!r}"
+        )
 
 
 @clause(

@@ -22,9 +22,7 @@ def ready(case: Case) -> None:
     _expect_ready(case, "after an ADD that succeeded")
 
 
-@clause(
-    "38", Level.MUST, SECTION, "STATUS fails where the plugin knows that ADD would fail", since="1.1.0"
-)
+@clause("38", Level.MUST, SECTION, "STATUS fails where the plugin knows that ADD would fail", since="1.1.0")
 def unable(case: Case) -> None:
     """STATUS must fail, with an error object, where a plugin knows that it cannot serve an ADD.
 

@@ -10,7 +10,9 @@ ECHOED_SINCE = "1.0.0"  # before, `cniVersion` was the version of the answer's o
 CHECK_SINCE = "0.4.0"
 
 
-@clause("41", Level.MUST, SECTION, "VERSION says its versions, and the version it was asked in", since="0.2.0")
+@clause(
+    "41", Level.MUST, SECTION, "VERSION says its versions, and the version it was asked in", since="0.2.0"
+)
 def says_its_versions(case: Case) -> None:
     """VERSION must print an object with `supportedVersions`, a list, and `cniVersion`, as it was asked.
 
@@ -57,9 +59,7 @@ def lives_its_versions(case: Case) -> None:
     """
     chained = case.kind is Kind.CHAINED
     versions = [
-        one
-        for one in case.plugin.versions
-        if not chained or as_numbers(one) >= as_numbers(CHAINED_SINCE)
+        one for one in case.plugin.versions if not chained or as_numbers(one) >= as_numbers(CHAINED_SINCE)
     ]
     if not versions:
         raise NotApplicable("VERSION lists no version that the suite knows")
