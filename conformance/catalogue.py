@@ -7,14 +7,21 @@ from conformance.clauses import (
     chaining,
     checking,
     checking_damage,
+    collecting,
+    concurrency,
+    delegation,
     deleting,
     deleting_ruins,
     error_codes,
     errors,
     failed_adds,
+    identifiers,
     interface_names,
+    keys,
     results,
+    status,
     verbs,
+    versions,
 )
 
 PLUGIN_CLAUSES: tuple[Clause, ...] = (
@@ -29,6 +36,13 @@ PLUGIN_CLAUSES: tuple[Clause, ...] = (
     *deleting_ruins.CLAUSES,
     *checking.CLAUSES,
     *checking_damage.CLAUSES,
+    *status.CLAUSES,
+    *versions.CLAUSES,
+    *collecting.CLAUSES,
+    *concurrency.CLAUSES,
+    *delegation.CLAUSES,
+    *keys.CLAUSES,
+    *identifiers.CLAUSES,
 )
 
 

@@ -18,7 +18,10 @@ SOURCE = Path(__file__).parent / "models" / "recording_ipam.py"
 
 @dataclass(frozen=True)
 class DelegateCall:
-    """One call that the plugin made of its delegate. `at` is a monotonic time in seconds."""
+    """One call that the plugin made of its delegate.
+
+    `environment` holds what begins with CNI_ or JUDGE_; `at` is a monotonic time in seconds.
+    """
 
     verb: str
     environment: dict[str, str]
@@ -40,7 +43,6 @@ class Delegate:
         executable.write_text(f"#!{sys.executable} -IS\n{SOURCE.read_text()}")
         executable.chmod(0o755)
         (folder / "behaviour.json").write_text("{}")
-        (folder / "next").write_text("1")
         return cls(folder)
 
     def behave(self, **verbs: Json) -> None:

@@ -137,7 +137,7 @@ def _are_listed(
 
 @clause("15", Level.SHOULD, "5, Success", "says which interface has which address, with its prefix length")
 def addresses_and_their_interfaces(case: Case) -> None:
-    """`ips` have addresses with prefix lengths, gateways without, and in `interface` an index of `interfaces`.
+    """`ips` have addresses with prefix lengths, gateways without, and an index of `interfaces`.
 
     An interface plugin says the index, which its IPAM plugin cannot know; an IPAM plugin says none.
     """
@@ -219,7 +219,8 @@ def _is_dns(version: str, dns: object) -> None:
         whole = found is None or (isinstance(found, list) and all(isinstance(one, str) for one in found))
         expect(whole, f"dns.{key} of version {version} is no list of texts: {found}")
     expect(
-        isinstance(dns.get("domain", ""), str), f"dns.domain of version {version} is no text: {dns['domain']}"
+        isinstance(dns.get("domain") or "", str),
+        f"dns.domain of version {version} is no text: {dns.get('domain')}",
     )
     for server in dns.get("nameservers") or ():
         _is_address(server, "an entry of dns.nameservers")

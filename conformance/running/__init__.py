@@ -2,5 +2,9 @@
 
 verdict.py   what came of one clause on one plugin
 judging.py   one case, from fresh namespaces to its verdict, in a child that ends with all that it started
+run.py       a whole run: every task, in parallel, its verdicts as they come
+pool.py      pieces of work in processes of their own, some at once
+progress.py  what is told on stderr meanwhile
+daemon.py    a program that serves the plugins of one world
 finding.py   the plugins of a folder: their versions, their profiles
 """

@@ -19,9 +19,11 @@ NOISE = frozenset(
      "preferred_life_time", "expires", "promiscuity", "allmulti", "gc_timer", "hello_timer", "tcn_timer",
      "topology_change_timer", "temporary", "handle", "bytes", "packets", "drops", "overlimits", "requeues",
      "backlog", "qlen", "installed", "last_used", "operstate", "tentative", "dadfailed",
-     "bridge_id", "root_id")
+     "bridge_id", "root_id", "state", "hold_timer", "message_age_timer", "forward_delay_timer", "config_pending",
+     "topology_change_ack", "topology_change")
 )  # fmt: skip
-CARRIER = frozenset(("LOWER_UP", "NO-CARRIER", "M-DOWN"))  # of a link's flags: they come later than the call
+# Of a link's and a route's flags: they come later than the call
+CARRIER = frozenset(("LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead"))
 WATCHED_SYSCTLS = (
     "ipv4/ip_forward",
     "ipv6/conf/all/forwarding",
@@ -90,8 +92,9 @@ def _quiet(value: Any) -> Any:
 
 
 def _is_automatic(route: Any) -> bool:
-    """Tell whether the kernel makes this route when a link gets its carrier: link-local, multicast."""
-    return str(route.get("dst", "")).startswith(("fe80:", "ff00:"))
+    """Tell whether the kernel makes this route by itself, some time after an address or link came."""
+    own = route.get("table") == "local" and route.get("protocol") == "kernel"
+    return own or str(route.get("dst", "")).startswith(("fe80:", "ff00:"))
 
 
 def _is_link_local(value: Any) -> bool:
