@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from conformance.calls import Answer
+from conformance.calls import Answer, make_calls
 from conformance.case import Attachment, Case, Step
 from conformance.clause import Level, clause, expect
+from conformance.leftovers import lose_netns
 from conformance.robust.leavings import again, rounds_within, settle, watch
 from conformance.robust.sanity import expect_success
-from conformance.together import make_calls
 
 CROWD = 16  # calls at once
 ROUNDS, FEWEST, BUDGET = 20, 6, 6  # of ADD and DEL; fewer where they take longer than seconds in all
@@ -18,7 +18,7 @@ ROUNDS, FEWEST, BUDGET = 20, 6, 6  # of ADD and DEL; fewer where they take longe
 
 @clause("robust-storm", Level.ROBUST, "beyond", "serves sixteen calls at once", seconds=120)
 def storm(case: Case) -> None:
-    """Sixteen ADDs at once, then eight DELs and eight ADDs at once, then all DELs: all succeed, nothing is left.
+    """Sixteen ADDs at once, then eight DELs and eight ADDs, then all DELs: all succeed, nothing is left.
 
     This is what a node does that starts again with its pods.
     """
@@ -26,18 +26,19 @@ def storm(case: Case) -> None:
     first = [case.attachment() for _ in range(CROWD)]
     second = [case.attachment() for _ in range(CROWD // 2)]
     before = watch(case, *first[:2], *second[:2])
-    first = _added(first, _at_once(case, [("ADD", one) for one in first]))
+    first = _added(case, first, _at_once(case, [("ADD", one) for one in first]))
     leaving, staying = first[: CROWD // 2], first[CROWD // 2 :]
-    mixed = [pair for two in zip(leaving, second, strict=True) for pair in (("DEL", two[0]), ("ADD", two[1]))]
+    both = zip(leaving, second, strict=True)
+    mixed = [call for old, new in both for call in (("DEL", old), ("ADD", new))]
     answers = _at_once(case, mixed)
-    second = _added(second, answers[1::2])
+    second = _added(case, second, answers[1::2])
     _at_once(case, [("DEL", one) for one in (*staying, *second)])
     before.expect_same("storms of ADDs and DELs")
 
 
 @clause("robust-leaks", Level.ROBUST, "beyond", "leaves nothing, however often it is used", seconds=120)
 def leaks(case: Case) -> None:
-    """After twenty rounds of ADD and DEL all is as it was after the first: links, routes, rules, files, leases.
+    """After twenty rounds of ADD and DEL all is as after the first: links, routes, rules, files, leases.
 
     Half of the rounds are of one container that comes and goes, half of containers that go with their
     namespace before DEL. (A slow plugin is judged by fewer rounds.)
@@ -50,7 +51,7 @@ def leaks(case: Case) -> None:
         again(case, attachment)
     for number in range(count - count // 2):
         going = case.add(case.attachment(container=f"going-{number}"))
-        going.netns.remove()
+        lose_netns(case, going)
         case.delete(going)
     before.expect_same(f"{count} rounds of ADD and DEL")
 
@@ -64,7 +65,7 @@ def _at_once(case: Case, asked: Sequence[tuple[str, Attachment]]) -> list[Answer
     return answers
 
 
-def _added(attachments: Sequence[Attachment], answers: Sequence[Answer]) -> list[Attachment]:
+def _added(case: Case, attachments: Sequence[Attachment], answers: Sequence[Answer]) -> list[Attachment]:
     both = zip(attachments, answers, strict=True)
     done = [replace(one, result=answer.document() or one.previous) for one, answer in both]
     found = [ip.get("address") for one in done for ip in (one.result or {}).get("ips", [])]

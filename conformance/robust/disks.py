@@ -118,9 +118,9 @@ def _fill(filler: Path) -> None:
 
 @contextmanager
 def _read_only(case: Case) -> Iterator[None]:
-    """Let nobody write to the folders for the body: a second mount hides each, so that open files do no harm."""
+    """Let nobody write to the folders for the body: a second mount hides each; open files do no harm."""
     for folder in _folders(case):
-        case.do("mount", "--rbind", folder, folder)
+        case.do("mount", "--rbind", "--make-rprivate", folder, folder)
         case.do("mount", "-o", "remount,bind,ro", folder)
     try:
         yield

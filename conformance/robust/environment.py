@@ -15,8 +15,8 @@ from conformance.robust.sanity import expect_refusal, expect_sane, expect_succes
 IN_A_NAMESPACE = frozenset({Kind.INTERFACE, Kind.CHAINED})
 NOT_TEXT = os.fsdecode(b"pod-\xff\xfe")
 IDS = (
-    "", "../../../tmp/x", "a/b", "a\nb", " ", "a b", "-rf", ".hidden", "$(touch /run/x)", "a;b", "a'\"b", "ä", NOT_TEXT,
-    "x" * 4096,
+    "", "../../../tmp/x", "a/b", "a\nb", " ", "a b", "-rf", ".hidden", "$(touch /run/x)", "a;b", "a'\"b", "ä",
+    NOT_TEXT, "x" * 4096,
 )  # fmt: skip
 NAMES = (
     "",
@@ -110,6 +110,22 @@ def netns(case: Case) -> None:
     before.expect_same("ADD and DEL with these paths")
 
 
+@clause("robust-bare", Level.ROBUST, "beyond", "works without PATH")
+def bare(case: Case) -> None:
+    """ADD and DEL in an environment without PATH work, or fail by an error object and leave nothing.
+
+    DEL works wherever ADD did.
+    """
+    settle(case)
+    attachment = case.attachment()
+    before = watch(case, attachment)
+    answer = case.ask("ADD", attachment, env={"PATH": None})
+    expect_sane(answer, "ADD without PATH")
+    if answer.succeeded:
+        expect_success(case.ask("DEL", attachment, env={"PATH": None}), "DEL without PATH")
+    before.expect_same("these calls")
+
+
 def _no_namespaces(case: Case) -> Iterable[str]:
     pipe, file = case.folder / "pipe", case.folder / "file"
     os.mkfifo(pipe)
@@ -135,4 +151,4 @@ def _try(case: Case, attachment: Attachment, before: Watch, variable: str, value
         expect_sane(undo, f"DEL with {variable}={shown!r}")
 
 
-CLAUSES = (ids, ifnames, args, netns)
+CLAUSES = (ids, ifnames, args, netns, bare)

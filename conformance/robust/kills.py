@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of ADD and DEL: what a node's failing memory, or an impatient runtime, does to a plugin."""
+"""SIGKILL in the middle of ADD and DEL: what a lack of memory, or an impatient runtime, does to a plugin."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from random import Random
 
 from conformance.case import Case
 from conformance.clause import Level, clause
+from conformance.robust.killing import kill_after
 from conformance.robust.leavings import again, rounds_within, settle, watch
 from conformance.robust.sanity import expect_success
-from conformance.together import kill_after
 
 BUDGET = 4  # seconds that the rounds of one clause may take
 MOST, LEAST = 24, 6  # rounds

@@ -1,4 +1,4 @@
-"""Everything that a plugin could leave behind: links, addresses, routes, rules, files, leases; before and after."""
+"""What a plugin leaves behind after calls that went wrong: nothing more than was there before them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import time
 from dataclasses import dataclass, replace
 
 from conformance.case import Attachment, Case
-from conformance.clause import expect
-from conformance.world.dumps import Dump, difference, dump, files, sysctls
-from conformance.world.namespaces import PRIVATE_FOLDERS, Netns
-
-PATIENCE = 5  # seconds that the kernel, or a daemon, has to finish what was asked
-PAUSE = 0.05  # seconds between two looks
+from conformance.leftovers import expect_same, see
+from conformance.world.dumps import Dump
+from conformance.world.namespaces import Netns
 
 
 @dataclass(frozen=True)
@@ -23,45 +20,29 @@ class Watch:
     before: Dump
 
     def expect_same(self, after: str) -> None:
-        """Fail unless all is as it was; `after` names what has been done, and ends the sentence's first half."""
-        deadline = time.monotonic() + PATIENCE
-        while (found := difference(self.before, seen(self.case, self.containers))) and (
-            time.monotonic() < deadline
-        ):
-            time.sleep(PAUSE)  # a daemon may be at it still; there is nothing to wait on from outside
-        self.case.note(f"compare all that there is with what was before, after {after}", found or "the same")
-        shown = "; ".join(line[:300] for line in found[:3])
-        expect(not found, f"after {after} it is not as before ({len(found)} lines differ): {shown}")
+        """Fail unless all is as it was; `after` names what has been done since."""
+        expect_same(self.case, self.before, f"after {after} it is not as before", *self.containers)
 
 
 def watch(case: Case, *attachments: Attachment) -> Watch:
     """Remember what there is, also in the containers of some attachments."""
     containers = tuple(dict.fromkeys(one.netns for one in attachments))
-    return Watch(case, containers, seen(case, containers))
-
-
-def seen(case: Case, containers: tuple[Netns, ...]) -> Dump:
-    """Return everything of the host, of the containers, of the state folders, and what the delegate holds."""
-    folders = (*PRIVATE_FOLDERS, *case.profile.private, str(case.folder / "state"))
-    found = dump() | sysctls() | files(folders, case.profile.keeps)
-    for one in containers:
-        found |= frozenset(f"{one.name}: {line}" for line in dump(one.path))
-    return found | {f"addresses that the delegate holds: {case.delegate.held()}"}
+    return Watch(case, containers, see(case, *containers))
 
 
 def settle(case: Case) -> float:
-    """ADD and DEL a first container, so that what all share is there; return what the two took, in seconds."""
+    """ADD and DEL a first container, so that what all share is there; return the seconds that this took."""
+    first = case.attachment(container="the-first")
     begun = time.monotonic()
-    first = case.add(case.attachment(container="the-first"))
-    case.delete(first)
+    again(case, first)
     return time.monotonic() - begun
-
-
-def rounds_within(seconds: float, one_takes: float, *, most: int, least: int) -> int:
-    """Return how often something can be done in the time; a slow plugin is judged by fewer rounds."""
-    return max(least, min(most, int(seconds / max(one_takes, 0.001))))
 
 
 def again(case: Case, attachment: Attachment) -> None:
     """ADD and DEL an attachment, which must work."""
     case.delete(case.add(replace(attachment, result=None)))
+
+
+def rounds_within(seconds: float, one_takes: float, *, most: int, least: int) -> int:
+    """Return how often something can be done in the time; a slow plugin is judged by fewer rounds."""
+    return max(least, min(most, int(seconds / max(one_takes, 0.001))))

@@ -15,7 +15,7 @@ SIZE = 10 << 20  # bytes
 
 @clause("robust-no-json", Level.ROBUST, "beyond", "refuses what is no JSON object")
 def no_json(case: Case) -> None:
-    """ADD whose stdin is no JSON object (nothing, half of one, a list, NUL bytes, another encoding) is refused.
+    """ADD whose stdin is no JSON object (nothing, half of one, a list, NUL bytes, UTF-16) is refused.
 
     It is refused by an error object on stdout as any other failure, not by a crash, and nothing is made.
     """

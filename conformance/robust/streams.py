@@ -10,7 +10,7 @@ from conformance.calls import LIMIT, Answer, Call
 from conformance.case import Attachment, Case, Step
 from conformance.clause import Level, clause, expect
 from conformance.robust.leavings import settle, watch
-from conformance.robust.sanity import expect_refusal, expect_sane, expect_success
+from conformance.robust.sanity import expect_refusal, expect_success
 
 
 @clause("robust-no-stdin", Level.ROBUST, "beyond", "refuses to work without stdin")
@@ -54,24 +54,6 @@ def no_stderr(case: Case) -> None:
     before.expect_same("these ADDs and DELs")
 
 
-@clause("robust-bare", Level.ROBUST, "beyond", "works in a bare environment")
-def bare(case: Case) -> None:
-    """ADD and DEL work with all three streams from a caller that ignores SIGPIPE, and without PATH, HOME or TERM.
-
-    Programs that a plugin needs it finds by itself, or says by an error object which one is missing.
-    """
-    settle(case)
-    attachment = case.attachment()
-    before = watch(case, attachment)
-    answer = case.ask("ADD", attachment, env={"PATH": None})
-    expect_sane(answer, "ADD without PATH")
-    if answer.succeeded:
-        expect_success(case.ask("DEL", attachment, env={"PATH": None}), "DEL without PATH")
-    else:
-        case.delete(attachment)
-    before.expect_same("this ADD and its DEL")
-
-
 def _ask(case: Case, verb: str, attachment: Attachment, redirection: str) -> Answer:
     """Make a call with its streams as a shell's redirection says; "" is a stdout whose reader has gone."""
     call = case.call(verb, attachment)
@@ -102,4 +84,4 @@ def _execute(call: Call, redirection: str, streams: dict[str, Any]) -> Answer:
     return Answer(done.returncode, out, err, 0)
 
 
-CLAUSES = (no_stdin, no_stdout, no_stderr, bare)
+CLAUSES = (no_stdin, no_stdout, no_stderr)

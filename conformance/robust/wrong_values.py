@@ -76,7 +76,7 @@ def others_links(case: Case) -> None:
 
 @clause("robust-prev-result", Level.ROBUST, "beyond", "survives any prevResult", kinds=INTERFACE_OR_CHAINED)
 def prev_result(case: Case) -> None:
-    """DEL and (chained plugins) ADD with a prevResult that is none never crash; a good DEL undoes what they did."""
+    """DEL and (chained plugins) ADD with a prevResult that is none never crash; DEL undoes what they did."""
     settle(case)
     attachment = case.attachment()
     before = watch(case, attachment)
@@ -101,7 +101,7 @@ def wrong_values(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tup
 
 def put(tree: Any, place: tuple[str | int, ...], value: object) -> Any:
     """Return a tree with a value at a place."""
-    copy = dict(tree) if isinstance(tree, dict) else list(tree)
+    copy: Any = dict(tree) if isinstance(tree, dict) else list(tree)
     copy[place[0]] = put(tree[place[0]], place[1:], value) if len(place) > 1 else value
     return copy
 
