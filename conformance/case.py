@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from conformance.calls import Answer, Call, base_environment, make_call
+from conformance.calls import Answer, Call, base_environment, make_call, make_calls
 from conformance.clause import Failed, Kind, NotApplicable, expect
 from conformance.delegate import TYPE, Delegate
 from conformance.profile import Profile, changed, filled
@@ -18,6 +18,7 @@ from conformance.world.namespaces import Netns, make_netns
 
 Json = dict[str, Any]
 KNOWN_VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+FIRST_PORT = 8000  # of the host: @port@ of the container n is 8000 + n
 CHAINED_SINCE = "0.3.0"  # prevResult: a chained plugin has none before
 
 
@@ -49,6 +50,7 @@ class Attachment:
     network: str
     previous: Json | None = None
     result: Json | None = None
+    number: int = 1  # of the attachments of a case; a chained plugin's host end is `given<number>`
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Case:
         previous = None
         if self.kind is Kind.CHAINED:
             previous = give_interface(where, label, number, version or self.version)
-        return Attachment(name, label, where, network, previous)
+        return Attachment(name, label, where, network, previous, number=number)
 
     def config(
         self, attachment: Attachment | None = None, changes: Json | None = None, version: str = ""
@@ -115,9 +117,11 @@ class Case:
 
         A chained plugin's has its `prevResult`; that of DEL and CHECK is put there by `ask`.
         """
-        places = {
+        number = attachment.number if attachment else 1
+        places: dict[str, str | int] = {
             "state": str(self.folder / "state"), "uplink": UPLINK, "bridge": BRIDGE,
-            "given": f"given{attachment.netns.name.removeprefix('pod')}" if attachment else "given1",
+            "number": number, "given": f"given{number}", "port": FIRST_PORT + number,
+            "mac": f"02:00:00:00:77:{number % 256:02x}",
         }  # fmt: skip
         network = attachment.network if attachment else "judged"
         own = {"cniVersion": version or self.version, "name": network, "type": self.plugin.type}
@@ -140,21 +144,48 @@ class Case:
         config: Json | None = None,
         stdin: bytes | None = None,
         env: Mapping[str, str | None] | None = None,
+        readable: bool = True,
     ) -> Answer:
         """Make one call, whatever comes of it.
 
         Without `config` it is the attachment's; DEL and CHECK have the attachment's result as `prevResult`
         unless `config` is given. `stdin` is sent in place of a configuration; `env` replaces variables, None
-        removes one.
+        removes one. Where stdin is not `readable`, reading it fails.
         """
+        call = self.call(verb, attachment, config=config, stdin=stdin, env=env)
+        return self.make(replace(call, readable=readable))
+
+    def call(
+        self,
+        verb: str,
+        attachment: Attachment | None = None,
+        *,
+        config: Json | None = None,
+        stdin: bytes | None = None,
+        env: Mapping[str, str | None] | None = None,
+    ) -> Call:
+        """Return the call that `ask` would make."""
         body = self._body(verb, attachment) if config is None else config
         environment = self._environment(verb, attachment)
         for key, value in (env or {}).items():
             environment.pop(key, None)
             if value is not None:
                 environment[key] = value
-        call = Call(self.plugin.path, environment, json.dumps(body).encode() if stdin is None else stdin)
-        return self.make(call)
+        sent = json.dumps(body).encode() if stdin is None else stdin
+        return Call(self.plugin.path, environment, sent)
+
+    def ask_at_once(self, verb: str, attachments: Sequence[Attachment]) -> list[Answer]:
+        """Make one call for each attachment, all at the same time, whatever comes of them."""
+        calls = [
+            Call(self.plugin.path, self._environment(verb, one), json.dumps(self._body(verb, one)).encode())
+            for one in attachments
+        ]
+        answers = make_calls(calls)
+        self.steps += [
+            Step(f"{call}  # at once with {len(calls) - 1} others", str(answer))
+            for call, answer in zip(calls, answers, strict=True)
+        ]
+        return answers
 
     def make(self, call: Call) -> Answer:
         """Make a call and write it down."""
@@ -229,6 +260,11 @@ def open_case(plugin: Plugin, version: str, folder: Path, cni_path: Sequence[Pat
     for words in filled(plugin.profile.setup, {"uplink": UPLINK, "state": str(folder / "state")}):
         case.do(*words)
     return case
+
+
+def with_result(attachment: Attachment, answer: Answer) -> Attachment:
+    """Return an attachment with the result of an ADD; a chained plugin's may be what it was given."""
+    return replace(attachment, result=answer.document() or attachment.previous)
 
 
 def said(answer: Answer) -> str:

@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 from conformance.clause import Clause
-from conformance.clauses import checking, checking_damage, deleting, deleting_ruins, interface_names
+from conformance.clauses import (
+    chaining,
+    checking,
+    checking_damage,
+    collecting,
+    concurrency,
+    delegation,
+    deleting,
+    deleting_ruins,
+    error_codes,
+    errors,
+    failed_adds,
+    identifiers,
+    interface_names,
+    keys,
+    results,
+    status,
+    verbs,
+    versions,
+)
 
 PLUGIN_CLAUSES: tuple[Clause, ...] = (
+    *verbs.CLAUSES,
+    *errors.CLAUSES,
+    *error_codes.CLAUSES,
     *interface_names.CLAUSES,
+    *results.CLAUSES,
+    *chaining.CLAUSES,
+    *failed_adds.CLAUSES,
     *deleting.CLAUSES,
     *deleting_ruins.CLAUSES,
     *checking.CLAUSES,
     *checking_damage.CLAUSES,
+    *status.CLAUSES,
+    *versions.CLAUSES,
+    *collecting.CLAUSES,
+    *concurrency.CLAUSES,
+    *delegation.CLAUSES,
+    *keys.CLAUSES,
+    *identifiers.CLAUSES,
 )
 
 

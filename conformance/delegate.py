@@ -18,7 +18,10 @@ SOURCE = Path(__file__).parent / "models" / "recording_ipam.py"
 
 @dataclass(frozen=True)
 class DelegateCall:
-    """One call that the plugin made of its delegate. `at` is a monotonic time in seconds."""
+    """One call that the plugin made of its delegate.
+
+    `environment` holds what begins with CNI_ or JUDGE_; `at` is a monotonic time in seconds.
+    """
 
     verb: str
     environment: dict[str, str]
@@ -40,7 +43,6 @@ class Delegate:
         executable.write_text(f"#!{sys.executable} -IS\n{SOURCE.read_text()}")
         executable.chmod(0o755)
         (folder / "behaviour.json").write_text("{}")
-        (folder / "next").write_text("1")
         return cls(folder)
 
     def behave(self, **verbs: Json) -> None:
@@ -61,6 +63,11 @@ class Delegate:
     def held(self) -> int:
         """Return how many attachments have addresses."""
         return len(list((self.folder / "held").iterdir()))
+
+    def forget(self) -> None:
+        """Take back all addresses."""
+        for path in (self.folder / "held").iterdir():
+            path.unlink()
 
     def expect_calls(self, verbs: Sequence[str], sentence: str) -> None:
         """Fail with the sentence unless exactly these verbs were called since the log's beginning."""

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from conformance.clause import Kind
+from conformance.schema import problems, resolved
 
 Json = dict[str, Any]
 SHIPPED = Path(__file__).parent / "profiles"
+SCHEMA = SHIPPED / "schema.json"  # its properties are the fields of Profile
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class Profile:
     """One plugin type.
 
     In `config`, `setup` and `promises` the words @state@ (an empty folder of the case), @uplink@ (the host's
-    interface with the default route) and @given@ (the host's end of a chained plugin's interface) are
-    replaced.
+    interface with the default route), @number@ (the container's, from 1 on), @port@ and @mac@ (its own) and
+    @given@ (the host's end of a chained plugin's interface) are replaced; in `tampering` also @ifname@,
+    @container@, @network@, @host@ (the interface's other end, from the result), @address@ and @address6@.
     """
 
     type: str
@@ -37,6 +40,17 @@ class Profile:
         Json, ...
     ] = ()  # changes of the configuration that it must refuse; None as a value removes the key
     unsupported: tuple[Json, ...] = ()  # changes that name a field's value it does not support (code 2)
+    exhausted: Json = field(
+        default_factory=dict
+    )  # changes with which one attachment takes all that there is: the next ADD fails, STATUS must say so
+    unable: tuple[
+        Json, ...
+    ] = ()  # changes with which it cannot serve an ADD and knows it (STATUS must say so)
+    dishonoured: tuple[
+        Json, ...
+    ] = ()  # changes whose capability data (runtimeConfig) it cannot honour, and must refuse
+    shares_addresses: bool = False  # its configuration names the addresses: each attachment has the same
+    consumes: tuple[str, ...] = ()  # well-known keys whose meaning it keeps: "dns"
     tampering: tuple[
         tuple[str, ...], ...
     ] = ()  # commands on the host that undo what it made, and CHECK must see: one each
@@ -63,31 +77,26 @@ def read_profile(path: Path) -> Profile:
         body = json.loads(path.read_text())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    schema = resolved(json.loads(SCHEMA.read_text()))
+    if found := list(problems(body, schema)):
+        raise ValueError(f"{path}: {'; '.join(found)}")
     body.pop("$schema", None)
-    body.setdefault("type", path.stem)
-    unknown = sorted(set(body) - set(Profile.__dataclass_fields__))
-    if unknown:
-        raise ValueError(
-            f"{path}: a profile has no key {unknown[0]!r}; it has {', '.join(Profile.__dataclass_fields__)}"
-        )
-    try:
-        body["kind"] = Kind(body["kind"])
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path}: kind is one of {', '.join(Kind)}") from error
-    body.setdefault("config", {})
+    body = {"type": path.stem, "config": {}} | body | {"kind": Kind(body["kind"])}
     return Profile(**{key: _frozen(value) for key, value in body.items()})
 
 
 def shipped_profiles() -> dict[str, Profile]:
     """Return the profiles that come with the suite, by type."""
-    return {path.stem: read_profile(path) for path in sorted(SHIPPED.glob("*.json")) if path.stem != "schema"}
+    return {path.stem: read_profile(path) for path in sorted(SHIPPED.glob("*.json")) if path != SCHEMA}
 
 
-def filled(value: Any, places: Mapping[str, str]) -> Any:
-    """Return a part of a profile with its places (@state@, ...) filled in."""
+def filled(value: Any, places: Mapping[str, str | int]) -> Any:
+    """Return a part of a profile with its places (@state@, ...) filled in; a number alone stays a number."""
     if isinstance(value, str):
         for name, text in places.items():
-            value = value.replace(f"@{name}@", text)
+            if isinstance(text, int) and value == f"@{name}@":
+                return text
+            value = value.replace(f"@{name}@", str(text))
         return value
     if isinstance(value, dict):
         return {key: filled(one, places) for key, one in value.items()}

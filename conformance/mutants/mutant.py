@@ -21,6 +21,7 @@ class Asked:
 
     environment: Mapping[str, str]
     stdin: bytes
+    readable: bool = True  # False: stdin cannot be read; the good plugin gets the same one
 
     @property
     def verb(self) -> str:
@@ -73,13 +74,17 @@ Good = Callable[[Asked], Given]  # the good plugin
 
 @dataclass(frozen=True)
 class Mutant:
-    """One broken rule. `kinds` are the kinds of good plugins that it can be put around."""
+    """One broken rule. `kinds` are the kinds of good plugins that it can be put around.
+
+    `also` names other clauses that necessarily see the same fault; `breaks` says why.
+    """
 
     clause: str
     name: str  # "a-taken-name-succeeds"; with the clause it is unique
     breaks: str  # one sentence: what this plugin does wrong
     kinds: frozenset[Kind]
     act: Callable[[Asked, Good], Given]
+    also: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.world.looking import links, run
+from conformance.world.looking import ip, links, run
 from conformance.world.namespaces import Netns, make_netns
 
 Json = dict[str, Any]
@@ -36,8 +36,8 @@ def make_uplink() -> Netns:
 def give_interface(netns: Netns, ifname: str, number: int, version: str) -> Json:
     """Join a container to a bridge as an interface plugin would, and return the result for the CNI version.
 
-    The container has 10.92.0.<number + 1>/24 and fd92::<number + 1>/64, and default routes; the host's end
-    is `given<number>`.
+    The container has 10.92.0.<number + 1>/24 and fd92::<number + 1>/64, and default routes (its first
+    interface alone); the host's end is `given<number>`.
     """
     host_end = f"given{number}"
     if BRIDGE not in links():
@@ -50,20 +50,23 @@ def give_interface(netns: Netns, ifname: str, number: int, version: str) -> Json
     run("ip", "link", "add", host_end, "type", "veth", "peer", "name", ifname, "netns", netns.name)
     _batch(f"link set {host_end} master {BRIDGE} up")
     four, six = f"10.92.0.{number + 1}/24", f"fd92::{number + 1:x}/64"
+    ways: list[Json] = []
+    if not ip("route", "show", "default", netns=netns.path):
+        ways = [{"dst": "0.0.0.0/0", "gw": GATEWAYS[0]}, {"dst": "::/0", "gw": GATEWAYS[1]}]
     _batch(
         f"""link set lo up
         link set {ifname} up
         addr add {four} dev {ifname}
-        addr add {six} dev {ifname} nodad
-        route add default via {GATEWAYS[0]}
-        route add ::/0 via {GATEWAYS[1]}""",
+        addr add {six} dev {ifname} nodad"""
+        + "".join(f"\nroute add {way['dst']} via {way['gw']}" for way in ways),
         netns.path,
     )
-    return _result(netns, ifname, host_end, (four, six), version)
+    return _result(netns, ifname, host_end, (four, six), ways, version)
 
 
-def _result(netns: Netns, ifname: str, host_end: str, given: tuple[str, str], version: str) -> Json:
-    routes = [{"dst": "0.0.0.0/0", "gw": GATEWAYS[0]}, {"dst": "::/0", "gw": GATEWAYS[1]}]
+def _result(
+    netns: Netns, ifname: str, host_end: str, given: tuple[str, str], routes: list[Json], version: str
+) -> Json:
     if version in ("0.1.0", "0.2.0"):
         family = ("ip4", "ip6")
         both = {
