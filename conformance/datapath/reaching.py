@@ -122,7 +122,7 @@ def loopback(case: Case) -> None:
 
 
 def converse(here: str, there: str, to: str, mtu: int) -> None:
-    """Speak ICMP, UDP and TCP with an address: small packets, those of the MTU (bytes; 0: none), larger ones."""
+    """Speak ICMP, UDP and TCP with an address; with `mtu` (bytes) also by packets of it and larger ones."""
     echo(here, to)
     if mtu:
         family = 6 if ":" in to else 4
