@@ -9,7 +9,8 @@ pytest for its plugin), talks to a plugin by executing it alone, and looks at th
     catalogue.py     every clause, in the order of its number
     calls.py         a call of a plugin: environment, stdin, what came back
     profile.py       what a plugin type is (interface, chained, ipam), its configuration and what it promises
-    profiles/        the profiles that ship: one JSON file per type
+    profiles/        the profiles that ship: one JSON file per type; schema.json says what they hold
+    schema.py        what of JSON Schema the suite's own schemas use
     case.py          what a clause is given: the plugin, its world, attachments and calls of its own
     delegate.py      the IPAM plugin of the suite's own that interface plugins are given: it records, and
                      fails on demand
@@ -19,5 +20,6 @@ pytest for its plugin), talks to a plugin by executing it alone, and looks at th
     mutants/         plugins that break one rule each, for the suite's own test
     running/         which clause on which plugin, in processes of their own, with a time limit
     reports/         what came of it: terminal, JSON, JUnit XML, an HTML page, a comparison
+    pytest_plugin.py a pytest item per plugin and clause
     command.py       the command line; commands/ has a module per command
 """

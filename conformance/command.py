@@ -16,7 +16,10 @@ COMMANDS = {
     "plugin": ("conformance.commands.plugin", "judge the plugins of a folder"),
     "list": ("conformance.commands.clauses", "list the clauses"),
     "explain": ("conformance.commands.explain", "tell what a clause asks, and why"),
+    "init": ("conformance.commands.init", "begin a profile for a plugin of your own"),
+    "profile": ("conformance.commands.profile", "show the schema or an example of profiles, or check one"),
     "compare": ("conformance.commands.compare", "show two reports side by side"),
+    "self-test": ("conformance.commands.self_test", "judge plugins that break one rule each"),
 }
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from conformance.clause import Kind
+from conformance.schema import problems, resolved
 
 Json = dict[str, Any]
 SHIPPED = Path(__file__).parent / "profiles"
+SCHEMA = SHIPPED / "schema.json"  # its properties are the fields of Profile
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,9 @@ class Profile:
     """One plugin type.
 
     In `config`, `setup` and `promises` the words @state@ (an empty folder of the case), @uplink@ (the host's
-    interface with the default route), @number@ (the container's, from 1 on) and @given@ (the host's end of a
-    chained plugin's interface) are replaced.
+    interface with the default route), @number@ (the container's, from 1 on), @port@ and @mac@ (its own) and
+    @given@ (the host's end of a chained plugin's interface) are replaced; in `tampering` also @ifname@,
+    @container@, @network@, @host@ (the interface's other end, from the result), @address@ and @address6@.
     """
 
     type: str
@@ -74,24 +77,17 @@ def read_profile(path: Path) -> Profile:
         body = json.loads(path.read_text())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    schema = resolved(json.loads(SCHEMA.read_text()))
+    if found := list(problems(body, schema)):
+        raise ValueError(f"{path}: {'; '.join(found)}")
     body.pop("$schema", None)
-    body.setdefault("type", path.stem)
-    unknown = sorted(set(body) - set(Profile.__dataclass_fields__))
-    if unknown:
-        raise ValueError(
-            f"{path}: a profile has no key {unknown[0]!r}; it has {', '.join(Profile.__dataclass_fields__)}"
-        )
-    try:
-        body["kind"] = Kind(body["kind"])
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path}: kind is one of {', '.join(Kind)}") from error
-    body.setdefault("config", {})
+    body = {"type": path.stem, "config": {}} | body | {"kind": Kind(body["kind"])}
     return Profile(**{key: _frozen(value) for key, value in body.items()})
 
 
 def shipped_profiles() -> dict[str, Profile]:
     """Return the profiles that come with the suite, by type."""
-    return {path.stem: read_profile(path) for path in sorted(SHIPPED.glob("*.json")) if path.stem != "schema"}
+    return {path.stem: read_profile(path) for path in sorted(SHIPPED.glob("*.json")) if path != SCHEMA}
 
 
 def filled(value: Any, places: Mapping[str, str | int]) -> Any:

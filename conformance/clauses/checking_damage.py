@@ -162,22 +162,27 @@ def _damages(added: Attachment) -> Iterator[Tampering]:
     """Return the commands that remove what this plugin's result names and the result before did not."""
     result, previous = added.result or {}, added.previous or {}
     before = own_addresses(added, previous)
-    for address in [one for one in own_addresses(added, result) if one not in before][:2]:
+    for address in [one for one in own_addresses(added, result) if one not in before][-1:]:
         yield _inside("ip", "addr", "del", address, "dev", added.ifname)
     known = [route["dst"] for route in routes_of(previous)]
-    for route in [one for one in routes_of(result) if one["dst"] not in known][:2]:
+    for route in [one for one in routes_of(result) if one["dst"] not in known][:1]:
         yield _inside("ip", "-6" if ":" in route["dst"] else "-4", "route", "del", route["dst"])
-    yield from _damaged_interfaces(result, previous)
+    yield from _damaged_interfaces(added)
 
 
-def _damaged_interfaces(result: Json, previous: Json) -> Iterator[Tampering]:
-    macs = {(one["name"], one.get("sandbox", "")): one.get("mac") for one in previous.get("interfaces") or ()}
-    for one in result.get("interfaces") or ():
-        key = one["name"], one.get("sandbox", "")
-        if key not in macs and one["name"] != "lo":
-            yield Tampering(("ip", "link", "del", one["name"]), bool(key[1]))
-        elif key in macs and macs[key] != one.get("mac"):
-            yield Tampering(("ip", "link", "set", one["name"], "address", OTHER_MAC), bool(key[1]))
+def _damaged_interfaces(added: Attachment) -> Iterator[Tampering]:
+    """Return what removes each interface; of a pair one end, with which the other goes."""
+    previous = (added.previous or {}).get("interfaces") or ()
+    macs = {(one["name"], one.get("sandbox", "")): one.get("mac") for one in previous}
+    here = links()
+    for one in (added.result or {}).get("interfaces") or ():
+        name, sandbox = one["name"], one.get("sandbox", "")
+        kind = here.get(name, {}).get("linkinfo", {}).get("info_kind")
+        if (name, sandbox) in macs:
+            if macs[name, sandbox] != one.get("mac"):
+                yield Tampering(("ip", "link", "set", name, "address", OTHER_MAC), bool(sandbox))
+        elif name != "lo" and (sandbox or kind != "veth"):
+            yield Tampering(("ip", "link", "del", name), bool(sandbox))
 
 
 def _inside(*words: str) -> Tampering:

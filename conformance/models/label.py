@@ -22,7 +22,7 @@ from conformance.models.common_parts import (
     Request,
     answer,
 )
-from conformance.models.kernel import run
+from conformance.models.kernel import links, run
 from conformance.models.result_forms import family
 
 Json = dict[str, Any]
@@ -96,8 +96,7 @@ def _judge(request: Request) -> Json:
         raise CniError(UNSUPPORTED, f"family is {wanted}; this plugin has inet alone")
     if request.previous is None:
         raise CniError(WRONG_CONFIG, "prevResult is missing; labels are for what a plugin before gave")
-    inside = json.loads(run("ip", "-j", "link", "show", netns=request.netns))
-    if request.ifname not in [link["ifname"] for link in inside]:
+    if request.ifname not in links(request.netns):
         raise CniError(NO_INTERFACE, f"CNI_IFNAME is {request.ifname}, which is not in {request.netns}")
     return request.previous
 

@@ -19,8 +19,9 @@ NOISE = frozenset(
      "preferred_life_time", "expires", "promiscuity", "allmulti", "gc_timer", "hello_timer", "tcn_timer",
      "topology_change_timer", "temporary", "handle", "bytes", "packets", "drops", "overlimits", "requeues",
      "backlog", "qlen", "installed", "last_used", "operstate", "tentative", "dadfailed",
-     "bridge_id", "root_id", "state", "hold_timer", "message_age_timer", "forward_delay_timer", "config_pending",
-     "topology_change_ack", "topology_change")
+     "bridge_id", "root_id", "root_port", "root_path_cost", "state", "config_pending", "topology_change",
+     "topology_change_ack", "designated_bridge", "designated_port", "designated_cost", "hold_timer",
+     "message_age_timer", "forward_delay_timer")
 )  # fmt: skip
 # Of a link's and a route's flags: they come later than the call
 CARRIER = frozenset(("LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead"))
