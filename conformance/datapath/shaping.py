@@ -140,3 +140,6 @@ def _rates(stamps: Sequence[float]) -> list[float]:
             break
         rates.append((end - begin) * WIRE * 8 / (settled[end] - settled[begin]))
     return rates
+
+
+CLAUSES = (ingress, egress)
