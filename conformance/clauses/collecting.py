@@ -120,7 +120,7 @@ def leaves_others(case: Case) -> None:
         answer = case.check(valid)
         expect(answer.succeeded, f"CHECK of a valid attachment failed after GC: {said(answer)}")
     if case.profile.ifname != "lo":
-        _leave_other_networks(case)
+        _leave_other_networks(case, [one, two])
 
 
 @clause(
@@ -185,7 +185,7 @@ def _left(case: Case, before: Dump) -> list[str]:
     return [line for line in changes if line.startswith("+ ") and not line.startswith("+ address held")]
 
 
-def _leave_other_networks(case: Case) -> None:
+def _leave_other_networks(case: Case, valid: list[Attachment]) -> None:
     """Give one container an interface in another network too; that must be as it was when this one's ends."""
     other = case.add(case.attachment(container="in-both", ifname="other0", network="another"))
     container = other.netns
@@ -193,7 +193,7 @@ def _leave_other_networks(case: Case) -> None:
     case.delete(case.add(here))
     before = see(case, container)
     here = case.add(here)
-    _collect(case, [])
+    _collect(case, valid)
     case.delete(here)
     lost = [line for line in difference(before, see(case, container)) if line.startswith("- ")]
     expect(not lost, f"GC of one network took from another: {summary(lost)}")

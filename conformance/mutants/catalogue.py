@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from conformance.mutants import interface_names
+from conformance.mutants import collecting, configuration, delegation, interface_names, readiness
 from conformance.mutants.mutant import Mutant
 
-MUTANTS: tuple[Mutant, ...] = (*interface_names.MUTANTS,)
+MUTANTS: tuple[Mutant, ...] = (
+    *interface_names.MUTANTS,
+    *readiness.MUTANTS,
+    *collecting.MUTANTS,
+    *delegation.MUTANTS,
+    *configuration.MUTANTS,
+)
 
 
 def mutant_of(id: str) -> Mutant:
