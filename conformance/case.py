@@ -18,6 +18,7 @@ from conformance.world.namespaces import Netns, make_netns
 
 Json = dict[str, Any]
 KNOWN_VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+FIRST_PORT = 8000  # of the host: @port@ of the container n is 8000 + n
 CHAINED_SINCE = "0.3.0"  # prevResult: a chained plugin has none before
 
 
@@ -70,6 +71,8 @@ class Case:
     cni_path: Sequence[Path]
     delegate: Delegate
     outside: Netns
+    beside: Path | None = None  # another folder of plugins, for times
+    slowest: float = 2  # times that a plugin may take as long as the other folder's
     steps: list[Step] = field(default_factory=list)
     _count: int = 0
 
@@ -119,7 +122,8 @@ class Case:
         number = attachment.number if attachment else 1
         places: dict[str, str | int] = {
             "state": str(self.folder / "state"), "uplink": UPLINK, "bridge": BRIDGE,
-            "number": number, "given": f"given{number}",
+            "number": number, "given": f"given{number}", "port": FIRST_PORT + number,
+            "mac": f"02:00:00:00:77:{number % 256:02x}",
         }  # fmt: skip
         network = attachment.network if attachment else "judged"
         own = {"cniVersion": version or self.version, "name": network, "type": self.plugin.type}

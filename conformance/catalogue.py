@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.clause import Clause
 from conformance.clauses import (
+    chaining,
     checking,
     checking_damage,
     collecting,
@@ -11,15 +12,26 @@ from conformance.clauses import (
     delegation,
     deleting,
     deleting_ruins,
+    error_codes,
+    errors,
+    failed_adds,
     identifiers,
     interface_names,
     keys,
+    results,
     status,
+    verbs,
     versions,
 )
 
 PLUGIN_CLAUSES: tuple[Clause, ...] = (
+    *verbs.CLAUSES,
+    *errors.CLAUSES,
+    *error_codes.CLAUSES,
     *interface_names.CLAUSES,
+    *results.CLAUSES,
+    *chaining.CLAUSES,
+    *failed_adds.CLAUSES,
     *deleting.CLAUSES,
     *deleting_ruins.CLAUSES,
     *checking.CLAUSES,

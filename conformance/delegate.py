@@ -64,6 +64,11 @@ class Delegate:
         """Return how many attachments have addresses."""
         return len(list((self.folder / "held").iterdir()))
 
+    def forget(self) -> None:
+        """Take back all addresses."""
+        for path in (self.folder / "held").iterdir():
+            path.unlink()
+
     def expect_calls(self, verbs: Sequence[str], sentence: str) -> None:
         """Fail with the sentence unless exactly these verbs were called since the log's beginning."""
         expect([call.verb for call in self.calls()] == list(verbs), sentence)

@@ -21,8 +21,9 @@ class Profile:
     """One plugin type.
 
     In `config`, `setup` and `promises` the words @state@ (an empty folder of the case), @uplink@ (the host's
-    interface with the default route), @number@ (the container's, from 1 on) and @given@ (the host's end of a
-    chained plugin's interface) are replaced.
+    interface with the default route), @number@ (the container's, from 1 on), @port@ and @mac@ (its own) and
+    @given@ (the host's end of a chained plugin's interface) are replaced; in `tampering` also @ifname@,
+    @container@, @network@, @host@ (the interface's other end, from the result), @address@ and @address6@.
     """
 
     type: str
