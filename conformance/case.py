@@ -71,6 +71,8 @@ class Case:
     cni_path: Sequence[Path]
     delegate: Delegate
     outside: Netns
+    beside: Path | None = None  # another folder of plugins, for times
+    slowest: float = 2  # times that a plugin may take as long as the other folder's
     steps: list[Step] = field(default_factory=list)
     _count: int = 0
 

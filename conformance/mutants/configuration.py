@@ -32,7 +32,9 @@ def ignores_capabilities(asked: Asked, good: Good) -> Given:
 def strict_about_reserved(asked: Asked, good: Good) -> Given:
     """Refuse an ADD with keys of `cni.dev/`."""
     foreign = RESERVED.keys() & asked.config.keys()
-    return failed(asked, 2, f"unknown key {foreign.pop()}") if asked.verb == "ADD" and foreign else good(asked)
+    return (
+        failed(asked, 2, f"unknown key {foreign.pop()}") if asked.verb == "ADD" and foreign else good(asked)
+    )
 
 
 def cuts_ids(asked: Asked, good: Good) -> Given:
@@ -47,6 +49,12 @@ MUTANTS = (
     Mutant("55", "loses-dns", "`dns` of the configuration is not in the result", INTERFACE, loses_dns),
     Mutant("56", "strict-about-args", "unknown `args` are refused", EVERY_KIND, strict_about_args),
     Mutant("56", "ignores-capabilities", "capability data is ignored", IPAM, ignores_capabilities),
-    Mutant("57", "strict-about-reserved", "unknown `cni.dev/` keys are refused", EVERY_KIND, strict_about_reserved),
+    Mutant(
+        "57",
+        "strict-about-reserved",
+        "unknown `cni.dev/` keys are refused",
+        EVERY_KIND,
+        strict_about_reserved,
+    ),
     Mutant("58", "cuts-ids", "two long ids are one container", EVERY_KIND, cuts_ids),
 )

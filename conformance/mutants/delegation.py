@@ -76,5 +76,7 @@ MUTANTS = (
     Mutant("52", "swallows-stderr", "the delegate's stderr is lost", DELEGATING, swallows_stderr),
     Mutant("53", "other-error", "the delegate's error is replaced", DELEGATING, other_error),
     Mutant("53", "forgets-the-error", "DEL hides that the delegate's failed", DELEGATING, forgets_the_error),
-    Mutant("54", "points-at-an-interface", "an address has an interface's index", IPAM, points_at_an_interface),
+    Mutant(
+        "54", "points-at-an-interface", "an address has an interface's index", IPAM, points_at_an_interface
+    ),
 )

@@ -28,6 +28,8 @@ class Task:
     cni_path: Sequence[Path]
     version: str = ""
     daemon: Daemon | None = None
+    beside: Path | None = None  # another folder of plugins, which times are compared with
+    slowest: float = 2  # times that a plugin may take as long as the other's
 
     @property
     def spoken(self) -> str:
@@ -64,6 +66,7 @@ def _judge(task: Task, folder: Path, steps: Steps) -> None:
     _need_kernel(task.plugin.profile.kernel)
     with task.daemon(folder) if task.daemon else nullcontext():
         case = open_case(task.plugin, task.spoken, folder, task.cni_path)
+        case.beside, case.slowest = task.beside, task.slowest
         try:
             task.clause.judge(case)
         finally:
