@@ -17,7 +17,8 @@ CURRENT, TAGGED = (
     "cni.dev/valid-attachments",
     "cni.dev/attachments",
 )  # the latter in the text's tag spec-v1.1.0
-REFUSAL = {"code": 133, "msg": "the judge's delegate cannot collect"}
+WORDS = "the judge's delegate cannot collect"
+REFUSAL = {"code": 133, "msg": WORDS}
 
 
 @clause("44", Level.SHOULD, SECTION, "GC removes what no valid attachment needs", since="1.1.0", seconds=60)
@@ -75,7 +76,7 @@ def goes_on(case: Case) -> None:
     if not case.delegate.calls("GC"):
         raise NotApplicable("it does not call its delegate for GC (45)")
     expect(not answer.succeeded, "GC succeeded although its delegate's GC failed")
-    told = REFUSAL["msg"] in answer.stdout or answer.error().get("code") == REFUSAL["code"]
+    told = WORDS in answer.stdout or answer.error().get("code") == REFUSAL["code"]
     expect(told, f"GC failed, and did not tell its delegate's error: {said(answer)}")
     left = _left(case, before)
     if not left:

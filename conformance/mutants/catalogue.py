@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from conformance.mutants import collecting, configuration, delegation, interface_names, readiness
+from conformance.mutants import (
+    collecting,
+    configuration,
+    delegation,
+    error_codes,
+    errors,
+    failed_adds,
+    interface_names,
+    readiness,
+    results,
+    verbs,
+)
 from conformance.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
+    *verbs.MUTANTS,
+    *errors.MUTANTS,
+    *error_codes.MUTANTS,
     *interface_names.MUTANTS,
+    *results.MUTANTS,
+    *failed_adds.MUTANTS,
     *readiness.MUTANTS,
     *collecting.MUTANTS,
     *delegation.MUTANTS,
