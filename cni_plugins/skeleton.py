@@ -19,6 +19,7 @@ from cni_plugins.background import start_agent
 from cni_plugins.journal import VERBOSE, destination, from_environment, record, show_kernel_messages
 from cni_plugins.memory import Memory
 from cni_plugins.plugin import Call, Plugin, ValidAttachments
+from cni_plugins.standard_input import read_stdin
 from cni_spec.config import AttachmentId, parse_config, validate
 from cni_spec.errors import (
     INCOMPATIBLE_VERSION,
@@ -32,7 +33,7 @@ from cni_spec.errors import (
     TRY_AGAIN_LATER,
     CniError,
 )
-from cni_spec.json_input import SIZE_LIMIT, JsonObject, decode_object, json_type
+from cni_spec.json_input import JsonObject, decode_object, json_type
 from cni_spec.request import Request, Verb, read_request
 from cni_spec.result import Result, read_result
 from cni_spec.versions import ALL_VERSIONS, LATEST_VERSION, is_at_least, require_supported
@@ -150,9 +151,7 @@ def run(plugin_type: str) -> None:
 
     if os.environ.get(VERBOSE) == "1":
         show_kernel_messages()
-    # One byte more than the limit is enough to tell that there is too much.
-    stdin = b"" if os.environ["CNI_COMMAND"] == Verb.VERSION else sys.stdin.buffer.read(SIZE_LIMIT + 1)
-    given = answer(plugin, os.environ, stdin, warn=warn)
+    given = answer(plugin, os.environ, read_stdin(os.environ["CNI_COMMAND"]), warn=warn)
     _print(given.stdout)
     if os.environ["CNI_COMMAND"] != Verb.VERSION:
         start_agent(os.environ)

@@ -27,6 +27,7 @@
 #ifndef DEADLINE
 #define DEADLINE 150             /* seconds; the agent's own is 110, a test's one or two */
 #endif
+#define PATIENCE 1000            /* milliseconds for a part of VERSION's stdin, which may never come */
 #define NOT_SERVED 0xffffffffu   /* the agent's word for "run it yourself" */
 #define TRAILER 1024             /* bytes behind the executable; podwire/install/launchers.py writes them */
 #define MARKER "# podwire plugin\n"
@@ -137,12 +138,15 @@ static size_t put_variables(void) {
     return end + 1;
 }
 
-static void read_input(void) {
+/* With patience (milliseconds; -1 has no end) only as long as there is something. */
+static void read_input(int patience) {
+    struct pollfd from = {.fd = 0, .events = POLLIN};
     for (;;) {
+        if (patience >= 0 && poll(&from, 1, patience) <= 0) break;
         ssize_t size = read(0, input + input_size, STDIN_LIMIT + 1 - input_size);
         if (size < 0 && errno == EINTR) continue;
-        if (size < 0) fail(5, "the configuration could not be read from stdin");
-        if (size == 0) break;
+        if (size < 0 && patience < 0) fail(5, "the configuration could not be read from stdin");
+        if (size <= 0) break;
         input_size += (size_t)size;
         if (input_size > STDIN_LIMIT) fail(6, "network configuration: larger than 4 MiB");
     }
@@ -257,7 +261,7 @@ int main(void) {
     input = request + put_variables();
     int agent = connect_agent();
     if (agent < 0) run_in_python();
-    if (strcmp(command, "VERSION") != 0) read_input(); /* VERSION needs none, and a terminal gives none */
+    read_input(strcmp(command, "VERSION") == 0 ? PATIENCE : -1); /* it needs none, a terminal gives none */
     size_t size = (size_t)(input - request) + input_size;
     memcpy(request, "PWR1", 4);
     put32(request + 4, (uint32_t)(size - 8));
