@@ -19,6 +19,12 @@ Daemon = Callable[
 ]  # begins what serves the plugins of one world; given its folder
 
 
+# Ways to make a link of any type: macvlan and ipvlan lie on another, vlan has an id, vrf a table
+WAYS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("link", "probe0"), ()), ((), ()), (("link", "probe0"), ("id", "5")), ((), ("table", "5")),
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Task:
     """One clause on one plugin, spoken to in one CNI version ("" takes the newest that both know)."""
@@ -74,13 +80,14 @@ def _judge(task: Task, folder: Path, steps: Steps) -> None:
 
 
 def _need_kernel(kinds: Sequence[str]) -> None:
+    """Try to make a link of each type: on another where it must be, with what some types ask for."""
     for kind in kinds:
-        words = ("ip", "link", "add", "probe0", "type", kind)
-        master = ("link", "lo") if kind in ("macvlan", "ipvlan") else ()
-        if not succeeds(*words[:3], *master, *words[3:]) and not _is_known(kind):
+        succeeds("ip", "link", "add", "probe0", "type", "bridge")
+        made = any(
+            succeeds("ip", "link", "add", *below, "name", "probe1", "type", kind, *more)
+            for below, more in WAYS
+        )
+        for name in ("probe1", "probe0"):
+            succeeds("ip", "link", "del", name)
+        if not made:
             raise CannotJudge(f"this kernel makes no links of the type {kind}")
-        succeeds("ip", "link", "del", "probe0")
-
-
-def _is_known(kind: str) -> bool:
-    return Path(f"/sys/module/{kind}").exists()
