@@ -11,7 +11,7 @@ from pod_runner.container.process import Stdio, start_container
 from pod_runner.container.sandbox import is_alive
 from pod_runner.container.spec import ContainerError, ContainerSpec
 from pod_runner.images.image import Image
-from pod_runner.kernel.processes import start_time
+from pod_runner.kernel.processes import parent, start_time
 from pod_runner.manifests.container import Container
 from pod_runner.supervisor.asking import Asker
 from pod_runner.supervisor.assembling import assemble
@@ -67,6 +67,15 @@ class ContainerLife:
     def is_running(self) -> bool:
         """Tell whether its process runs."""
         return self.record.pid != 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether it runs and is ready, or is done, and nothing is to be asked or tried."""
+        if self.kind is Kind.INIT or self.record.is_done:
+            return self.record.is_done
+        is_busy = self._hook or self._ending or self._fetching.is_busy or self._retry
+        is_asked = self._prober is not None and self._prober.is_asking
+        return self.is_running and self.record.ready and not is_busy and not is_asked
 
     @property
     def is_passed(self) -> bool:
@@ -248,21 +257,34 @@ class ContainerLife:
 
     def adopt(self) -> None:
         """Go on with what an earlier supervisor has left."""
-        record = self.record
+        record, shared = self.record, self._shared
         if not record.pid:
             return
-        if not is_alive(record.pid, record.ticks):
+        is_running = is_alive(record.pid, record.ticks)
+        is_keepers = parent(record.pid) == shared.inherited.keeper
+        shared.hear()  # after that look: who has gone since is still to be told of
+        status = None if is_running or is_keepers else shared.inherited.ends.get(record.pid)
+        if not is_running and not is_keepers and status is None:
             self._ended(UNKNOWN_END, 0, "Unknown", "it ended while nobody supervised it")
             return
+        self._spec = read_spec(shared.folder, self.name)
+        self.recording.adopt(self._spec, record.runs - 1)
+        if status is not None:
+            self._exited(status)
+            return
         try:
-            self._shared.loop.on_stranger_exit(record.pid, self._stranger_exited)
+            self._await_end(is_keepers=is_keepers)
         except ProcessLookupError:  # at this very moment
             self._stranger_exited()
             return
-        self._spec = read_spec(self._shared.folder, self.name)
-        self.recording.adopt(self._spec, record.runs - 1)
         since = record.state.started_at if isinstance(record.state, Running) else clock()
         self._after_start(was_started=record.started, ran=clock() - since)
+
+    def _await_end(self, *, is_keepers: bool) -> None:
+        if is_keepers:  # which reaps it and tells its status
+            self._shared.loop.on_exit(self.record.pid, self._exited)
+        else:
+            self._shared.loop.on_stranger_exit(self.record.pid, self._stranger_exited)
 
     # --- ending
 
