@@ -23,7 +23,7 @@ SAID = "supervisor.log"  # what this process says on stderr
 NOT_NEEDED = 0  # an exit code; others are the keeper's
 
 
-def supervise(folder: Path) -> int:
+def supervise(folder: str) -> int:
     """Hold a pod until its end and return an exit code; another supervisor is left alone."""
     lock = take(folder)
     if lock is None:
@@ -43,8 +43,9 @@ def supervise(folder: Path) -> int:
     return code
 
 
-def _work(folder: Path, inherited: Inheritance) -> int:
+def _work(name: str, inherited: Inheritance) -> int:
     """Do what there is to do for a pod, in a process that ends with it."""
+    folder = Path(name)
     try:
         order = read_order((folder / ORDER).read_text())
         supervision = Supervision(folder, order, inherited)
@@ -54,11 +55,11 @@ def _work(folder: Path, inherited: Inheritance) -> int:
     return supervision.run()
 
 
-def detach(folder: Path) -> None:
+def detach(folder: str) -> None:
     """Let go of the caller's terminal and folder; what is said goes into a file beside the order."""
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
-    said = os.open(folder / SAID, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    said = os.open(f"{folder}/{SAID}", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     for source, target in ((null, 0), (null, 1), (said, 2)):
         os.dup2(source, target)
     os.close(null)

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from pod_runner.supervisor.reaping import become_reaper, die_with
+from pod_runner.supervisor.reaping import bare_fork, become_reaper, die_with, finish_fork
 
 ENDED, BAD_ORDER, RESTS, FAILED = 0, 2, 3, 1  # a worker's exit codes; after the first two none is needed
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0  # seconds before another worker where one was killed
@@ -105,7 +105,7 @@ class Keeper:
         with ours:
             with its:
                 try:
-                    worker = os.fork()
+                    worker = bare_fork()
                 except OSError:  # no process to be had now
                     return FAILED
                 if worker == 0:
@@ -119,6 +119,7 @@ class Keeper:
         """Work and end; never return into the keeper's loop."""
         code = FAILED
         try:
+            finish_fork()
             die_with(self._has.keeper)
             become_reaper()  # what it starts is its own; it comes to the keeper when the worker ends
             for one in self._has.others:  # it opens its own

@@ -21,8 +21,9 @@ from pathlib import Path
 from pod_runner.container.identity import identity
 from pod_runner.container.spec import ContainerError, Security
 from pod_runner.supervisor.descriptors import close_all_but
-from pod_runner.supervisor.lines import BadLine, JsonObject, Lines
+from pod_runner.supervisor.reaping import bare_fork
 
+LONGEST_MESSAGE = 1 << 13  # bytes; a path has PATH_MAX, 4096, at most
 ANSWER_IN = 30.0  # seconds; the first answer comes when everything is imported
 
 
@@ -36,7 +37,7 @@ class Spawner:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._lines: Lines | None = None
+        self._connection: socket.socket | None = None
 
     @property
     def pid(self) -> int | None:
@@ -57,8 +58,8 @@ class Spawner:
         with self._lock:
             for _ in range(2):
                 try:
-                    return self._ask({"spawn": str(folder)})
-                except (OSError, BadLine, EOFError) as error:  # it was killed: another one
+                    return self._ask(folder)
+                except (OSError, EOFError) as error:  # it was killed: another one
                     trouble = error
                     self._close()
         raise SpawnerError(f"a supervisor for {folder} could not be started: {trouble}")
@@ -68,19 +69,19 @@ class Spawner:
         with self._lock:
             self._close()
 
-    def _ask(self, body: JsonObject) -> int:
-        lines = self._lines or self._start()
-        lines.send(body)
-        answer = lines.receive()
-        if answer is None:
+    def _ask(self, folder: Path) -> int:
+        connection = self._connection or self._start()
+        connection.sendall(os.fsencode(folder))
+        answer = connection.recv(LONGEST_MESSAGE).decode()
+        if not answer:
             raise EOFError("the spawner ended")
-        if not isinstance(answer.get("pid"), int):
-            raise SpawnerError(str(answer.get("error", "the spawner answered without a process id")))
-        return int(str(answer["pid"]))
+        if not answer.isdigit():
+            raise SpawnerError(answer)
+        return int(answer)
 
-    def _start(self) -> Lines:
+    def _start(self) -> socket.socket:
         self._close()
-        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pod_runner.supervisor.spawner"],
@@ -89,55 +90,60 @@ class Spawner:
                 start_new_session=True,
             )
         ours.settimeout(ANSWER_IN)
-        self._lines = Lines(ours)
-        return self._lines
+        self._connection = ours
+        return ours
 
     def _close(self) -> None:
-        if self._lines is not None:
-            self._lines.close()  # the end of its input ends it
-            self._lines = None
+        if self._connection is not None:
+            self._connection.close()  # the end of its input ends it
+            self._connection = None
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
 
-def serve(lines: Lines) -> None:
-    """Fork a supervisor for each request until the agent hangs up."""
-    while (body := lines.receive()) is not None:
+def serve(connection: int) -> None:
+    """Fork a supervisor for each request, a folder, until the agent hangs up.
+
+    What this loop writes into between two forks each supervisor has a copy of, so it does very little.
+    """
+    while name := os.read(connection, LONGEST_MESSAGE):
         try:
-            lines.send({"pid": fork_supervisor(Path(str(body["spawn"])))})
-        except (OSError, KeyError) as error:
-            lines.send({"error": f"no process for a supervisor: {error}"})
+            answer = b"%d" % fork_supervisor(name)
+        except OSError as error:
+            answer = b"no process for a supervisor: " + str(error).encode()
+        os.write(connection, answer)
 
 
-def fork_supervisor(folder: Path) -> int:
+def fork_supervisor(folder: bytes | Path) -> int:
     """Fork twice and return the supervisor's process id; it keeps no descriptor of ours."""
     reader, writer = os.pipe2(os.O_CLOEXEC)
-    child = os.fork()
+    child = bare_fork()
     if child == 0:
         _become_supervisor(folder, writer)
     os.close(writer)
     os.waitpid(child, 0)
-    with os.fdopen(reader, "rb") as pipe:
-        said = pipe.read()
+    said = os.read(reader, 20)
+    os.close(reader)
     if not said:
         raise OSError("the fork ended at once")
     return int(said)
 
 
-def _become_supervisor(folder: Path, writer: int) -> None:
+def _become_supervisor(folder: bytes | Path, writer: int) -> None:
     """Go on as the supervisor in a grandchild; never return into the spawner's loop."""
     try:
         os.setsid()
-        if (pid := os.fork()) != 0:
+        if (pid := bare_fork()) != 0:
             os.write(writer, str(pid).encode())
             os._exit(0)
         close_all_but()
         from pod_runner.supervisor.entry import detach, supervise  # imported before the fork
 
-        detach(folder)  # whoever reads the output of who asked for this is not to wait for the pod
-        os._exit(supervise(folder))
+        name = os.fsdecode(folder)
+        detach(name)  # whoever reads the output of who asked for this is not to wait for the pod
+        os._exit(supervise(name))
     finally:
         os._exit(1)
 
@@ -154,12 +160,13 @@ def main() -> None:
 
     _prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the agent's affair
-    connection = socket.socket(fileno=os.dup(0))
+    connection = os.dup(0)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     gc.collect()
     gc.freeze()  # a collection in a child would write into every shared page
-    serve(Lines(connection))
+    gc.disable()
+    serve(connection)
 
 
 if __name__ == "__main__":
