@@ -128,7 +128,7 @@ def enter_folder(listing: Listing, one: Call) -> None:
     """chdir(2), fchdir(2)."""
     is_open = one.name == "fchdir"
     path = listing.place(one.arguments[0]).path if is_open else text(one.arguments[0])
-    if not listing.is_pivoted or path != "/" or not is_open:
+    if path != "." and not (listing.is_pivoted and is_open and path == "/"):
         listing.say(f"cd {quoted(path)}", "pivot")
 
 

@@ -1,4 +1,4 @@
-"""Network counters of a pod, from what its network namespace shows (proc(5), /proc/PID/net/dev)."""
+"""Network counters of a pod, from what its network namespace shows (proc(5), /proc/PID/net)."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def traffic(pid: int) -> dict[str, Traffic]:
         return {}
     found = (line.partition(":") for line in text.splitlines()[2:])
     return {name.strip(): _counters(rest) for name, _, rest in found if name.strip() != "lo"}
+
+
+def accepted(pid: int) -> int:
+    """Return how many TCP connections were accepted in a process's network namespace; 0 where it has gone."""
+    try:
+        lines = Path(f"/proc/{pid}/net/snmp").read_text().splitlines()
+    except OSError:  # ENOENT, or ESRCH while it ends
+        return 0
+    names, numbers = (line.split() for line in lines if line.startswith("Tcp:"))
+    return int(dict(zip(names, numbers, strict=True))["PassiveOpens"])
 
 
 def _counters(fields: str) -> Traffic:

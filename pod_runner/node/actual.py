@@ -14,7 +14,8 @@ class ActualPod:
     `is_ordered`: there is an order that can be read. `is_supervised`: a supervisor answers, or was just
     started. `stopped`: since when it is told to stop, within `grace` seconds; None: it is not. `is_over`:
     its containers have ended for good. `deaths`: supervisors that ended by themselves since the last that
-    lived long; `died`: when the last did. `is_by_hand`: of `podwire pod run`, no store has it.
+    lived long; `died`: when the last did. `is_by_hand`: of `podwire pod run`, no store has it. `connected`:
+    when a client connected last, as far as was looked.
     """
 
     uid: str
@@ -25,6 +26,7 @@ class ActualPod:
     is_by_hand: bool = False
     stopped: float | None = None
     grace: float = 0.0
+    connected: float = 0.0
     deaths: int = 0
     died: float = 0.0
     demand: Demand = NO_DEMAND

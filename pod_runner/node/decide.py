@@ -1,7 +1,7 @@
 """What is wanted and what is there -> what is to be done now, and when to look again. Pure.
 
 an object says           and there is            so
-run                      nothing                 Start, or Refuse
+run                      nothing                 Start, or Refuse; wait while who is in the way ends
 run                      a dead supervisor       Supervise, after a pause that grows
 end                      a living supervisor     Stop, after the drain
 end                      what has stopped        Remove
@@ -19,6 +19,7 @@ from pod_runner.node.actual import ActualPod
 from pod_runner.node.admission import Refusal, Room, refusal
 from pod_runner.node.wanted import FORCED_GRACE, WantedPod
 
+MOST_DRAINS = 8  # times `drain` that clients may keep a pod from being stopped
 PATIENCE = 10.0  # seconds over a pod's grace, for preStop's own time and DEL; then it is removed by force
 FEWEST_DEATHS = 3  # of supervisors on the way to the end of a pod; then it is removed by force
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0  # seconds before a supervisor follows one that died
@@ -110,6 +111,7 @@ def decide(
     """
     draft = _Draft(now)
     here = dict(actual)
+    ending = {uid for uid, one in actual.items() if _is_ending(one, wanted.get(uid)) and uid not in unsettled}
     for pod in sorted(wanted.values(), key=lambda one: (one.created, one.uid)):
         found = here.get(pod.uid)
         if pod.uid in busy:
@@ -119,7 +121,7 @@ def decide(
         elif found is not None:
             _keep(draft, found)
         elif not pod.is_over:
-            _begin(draft, pod, here, room)
+            _begin(draft, pod, here, room, ending)
     for uid, found in actual.items():
         if uid not in busy and uid not in wanted:
             if found.is_by_hand:
@@ -134,13 +136,20 @@ def taken_by(pod: WantedPod) -> ActualPod:
     return ActualPod(pod.uid, demand=pod.demand, host_ports=pod.host_ports)
 
 
-def _begin(draft: _Draft, pod: WantedPod, here: dict[str, ActualPod], room: Room) -> None:
-    why = refusal(pod, here.values(), room)
-    if why is not None:
+def _is_ending(found: ActualPod, pod: WantedPod | None) -> bool:
+    return not found.is_by_hand if pod is None else pod.deleted is not None
+
+
+def _begin(
+    draft: _Draft, pod: WantedPod, here: dict[str, ActualPod], room: Room, ending: Collection[str]
+) -> None:
+    """Start a pod if there is room. Where others are about to leave it waits: the end of each is told."""
+    staying = [one for uid, one in here.items() if uid not in ending]
+    if (why := refusal(pod, staying, room)) is not None:
         draft.actions.append(Refuse(pod, why))
-        return
-    here[pod.uid] = taken_by(pod)
-    draft.actions.append(Start(pod))
+    elif refusal(pod, here.values(), room) is None:
+        here[pod.uid] = taken_by(pod)
+        draft.actions.append(Start(pod))
 
 
 def _keep(draft: _Draft, found: ActualPod) -> None:
@@ -161,10 +170,20 @@ def _end(draft: _Draft, pod: WantedPod, found: ActualPod | None, drain: float) -
         draft.actions.append(Finish(pod))
         return
     assert pod.deleted is not None
-    is_served = found.is_supervised and found.is_ready and found.stopped is None and pod.grace > 0
-    if is_served and not draft.at(pod.deleted + drain):
+    if is_leaving(pod, found) and not draft.at(_drained(pod.deleted, found, drain)):
         return
     _stop(draft, found, pod.grace)
+
+
+def is_leaving(pod: WantedPod, found: ActualPod) -> bool:
+    """Tell whether clients may still come: not everybody knows yet that the pod is to end."""
+    served = found.is_supervised and found.is_ready and found.stopped is None
+    return served and pod.deleted is not None and pod.grace > 0
+
+
+def _drained(deleted: float, found: ActualPod, drain: float) -> float:
+    """Return when nobody has come for as long as `drain`; clients that know the pod itself come for ever."""
+    return min(max(deleted, found.connected) + drain, deleted + drain * MOST_DRAINS)
 
 
 def _end_unwanted(draft: _Draft, found: ActualPod) -> None:

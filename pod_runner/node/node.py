@@ -19,7 +19,7 @@ from cluster_store.conditions import Conditions
 from cluster_store.store import Store
 from pod_runner.cluster.bodies import JsonObject
 from pod_runner.node import statuses, telling
-from pod_runner.node.decide import Action, Finish, Refuse, Remove, Start, Stop, Supervise, decide
+from pod_runner.node.decide import Action, Finish, Refuse, Remove, Start, Stop, Supervise, decide, is_leaving
 from pod_runner.node.known import Known, Services
 from pod_runner.node.messages import Followed, Leave, Look, Message, Statics, Told
 from pod_runner.node.node_object import NodeFacts
@@ -111,6 +111,7 @@ class PodNode:
 
     def _decide(self, now: float) -> None:
         """Do what is to be done, and find out when to look again."""
+        self._look_at_leaving(now)
         decision = decide(
             self.known.wanted, self.known.actual, now, room=self._room, busy={*self._busy, *self._reported},
             unsettled=self.known.unsettled, drain=self.settings.drain,
@@ -120,6 +121,13 @@ class PodNode:
         again = [decision.again] if decision.again is not None else []
         times = [self._collect_at, *self._busy.values(), *self._reported.values(), *again]
         self._again = min(times, default=now + EVERY)
+
+    def _look_at_leaving(self, now: float) -> None:
+        """See whether clients still come to pods that are about to be stopped."""
+        for pod in self.known.wanted.values():
+            local = self.known.local.get(pod.uid)
+            if pod.deleted is not None and local is not None and is_leaving(pod, local.actual()):
+                local.look_for_clients(now)
 
     def _next(self) -> list[Message]:
         """Wait for a message, or until it is time to decide again."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pod_runner.cluster.bodies import JsonObject
+from pod_runner.kernel.stats import accepted
 from pod_runner.node.actual import ActualPod
 from pod_runner.node.orders import read_folder, read_status
 from pod_runner.node.statuses import is_ready
 from pod_runner.node.wanted import BY_HAND, NO_DEMAND, RefusedPod, WantedPod, source_of, wanted_pod
 from pod_runner.supervisor.order import PodOrder
-from pod_runner.supervisor.state import is_ended
+from pod_runner.supervisor.state import is_ended, read_state
 
 LIVED_LONG = 60.0  # seconds after which a supervisor's death is the first one again
 
@@ -32,6 +33,13 @@ class LocalPod:
     grace: float = 0.0
     deaths: int = 0
     died: float = 0.0
+    connections: int = -1  # that were accepted, by the last look
+    connected: float = 0.0
+
+    def look_for_clients(self, now: float) -> None:
+        """See whether somebody has connected since the last look; the first look counts as one."""
+        if (seen := accepted(read_state(self.folder).pause)) != self.connections:
+            self.connections, self.connected = seen, now
 
     def ordered(self, order: PodOrder) -> None:
         """Take note of an order that is in the folder; one for what is no pod is none."""
@@ -65,6 +73,7 @@ class LocalPod:
             is_by_hand=pod is not None and source_of(pod.body) == BY_HAND,
             stopped=self.stopped,
             grace=self.grace,
+            connected=self.connected,
             deaths=self.deaths,
             died=self.died,
             demand=pod.demand if pod else NO_DEMAND,

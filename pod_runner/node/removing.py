@@ -1,4 +1,4 @@
-"""Take what is left of a pod away: supervisor, processes, attachments, cgroups, logs, folder; in this order.
+"""Take away what is left of a pod: supervisor, processes, attachments, cgroups, logs, folder; in this order.
 
 For pods whose supervisor could not do it itself. Each part may be gone already; a folder goes last, so that
 whoever comes after one that was killed meanwhile finds what is left.

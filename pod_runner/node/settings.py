@@ -51,11 +51,11 @@ class RunnerSettings(SpecModel):
     NODE_NAME of the environment or the host's. `address`: its InternalIP, by default that of the way out.
     `network`: a CNI network's name, by default the first one in `conf_dir`. `controllers`: deployments, the
     scheduler and so on may work here (one node's do). `heartbeat`: after so long without a word this node
-    counts as dead; after `eviction` more its pods begin elsewhere. `drain`: how long a pod that is deleted
-    goes on serving, since it takes so long until everybody knows. `static_pods`: a folder of manifests that
-    run without any store. `cluster_dns`: name servers of pods, by default [dns]'s. `starts`: pods that are
-    begun at once. `back_off`: how long a container waits that has ended for the second time; twice as long
-    time after that, at most `longest_back_off`. Times in seconds.
+    counts as dead; after `eviction` more its pods begin elsewhere. `drain`: a pod that is deleted goes on
+    serving until no client has come for so long, at most eight times so long. `static_pods`: a folder of
+    manifests that run without any store. `cluster_dns`: name servers of pods, by default [dns]'s.
+    `starts`: pods that are begun at once. `back_off`: how long a container waits that has ended for the
+    second time; twice as long each time after that, at most `longest_back_off`. Times in seconds.
     """
 
     enabled: bool = False

@@ -67,7 +67,7 @@ class Ending:
 
     def _kill(self) -> None:
         send(self._pid, signal.SIGKILL)
-        self._shared.kill_cgroup(self._shared.cgroup_of(self._asker.container.name))
+        self._shared.signal_cgroup(self._shared.cgroup_of(self._asker.container.name))
 
 
 def send(pid: int, number: int) -> None:

@@ -98,7 +98,7 @@ def _container(
     facts = facts_of(order, Pod.model_validate(order.pod), pod.hostname, addresses)
     spec = assemble_for(order, container, image, facts, volumes)
     path = f"{pod.cgroup}/{spec.cgroup}"
-    rules = () if spec.security.privileged else tuple(map(str, devices.CONTAINERS))
+    rules = () if spec.security.privileged else devices.CONTAINERS
     yield Section(
         f"The cgroup of container {spec.name}", cgroup_listing.commands(cgroups, path, spec.resources, rules)
     )

@@ -138,6 +138,8 @@ class Machine:
         """Make what containers need; tell whether it is all there."""
         shared = self.shared
         if shared.sandbox is None:
+            if any(life.is_running for life in self.all()):
+                return False  # in the namespaces of an earlier one; their ends bring us here again
             try:
                 self._start_sandbox()
             except (ContainerError, OSError) as error:
@@ -218,9 +220,9 @@ class Machine:
         if shared.is_stopping:  # we ended it
             return
         self._joining.sandbox_died()
-        shared.kill_cgroup(shared.spec.cgroup)
         for life in self.all():
             life.sandbox_died()
+        shared.signal_cgroup(shared.spec.cgroup)
         record.is_initialized = False
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,8 +94,18 @@ class Shared:
         variables = {**spec.env, **(env or {})}
         return start_exec(self.sandbox, pid, spec, argv, variables, stdio, terminal=terminal)
 
+    def signal_cgroup(self, path: str) -> None:
+        """Send SIGKILL to everything in a cgroup, and do not wait.
+
+        Process 1 of a pid namespace ends when all others in it were reaped (pid_namespaces(7)), and what was
+        executed in a container is this process's child: who waits here for the end would wait in vain.
+        """
+        for pid in self.cgroups.pids(path):
+            with suppress(ProcessLookupError):  # it ended at this moment
+                os.kill(pid, signal.SIGKILL)
+
     def kill_cgroup(self, path: str) -> None:
-        """End everything in a cgroup, if there is one."""
+        """End everything in a cgroup, if there is one, and wait for that: no container of ours is in it."""
         try:
             self.cgroups.kill(path)
         except ContainerError as error:

@@ -148,7 +148,7 @@ def _become_supervisor(folder: bytes | Path, writer: int) -> None:
         os._exit(1)
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Have the default seccomp filter compiled: a third of a pod's start, and 1 MB that libseccomp leaves."""
     with suppress(ContainerError):  # no libseccomp: each pod's status says it
         identity(Security(), is_user=False, notes=[])
@@ -158,7 +158,7 @@ def main() -> None:
     """Import what supervisors need, set it aside from the garbage collector's writes, and serve."""
     import pod_runner.supervisor.entry  # noqa: F401  # what forks share
 
-    _prepare()
+    prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the agent's affair
     connection = os.dup(0)
     null = os.open(os.devnull, os.O_RDWR)

@@ -10,7 +10,7 @@ from pod_runner.supervisor.order import STATE, STATUS
 from pod_runner.supervisor.shared import Shared
 from pod_runner.supervisor.state import encode_state, write_whole
 
-RETRY = 5.0  # seconds; a person who makes room does not wait long
+RETRY = 1.0  # seconds; a person who makes room does not wait long
 
 
 class Writing:

@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-from podwire.doctor.verdict import State, Verdict, judge
-from podwire.lab.rootless import has_delegated_cgroup, has_many_ids, who_forbids
+from podwire.doctor.verdict import Verdict, judge
+from podwire.lab.rootless import has_cgroups, has_many_ids, who_forbids
 
 NOBODY = 65534  # whose rights an ordinary user has at least; the overflow id of the kernel
 DEADLINE = 20.0  # seconds
@@ -71,9 +71,6 @@ def _user_ids() -> Verdict:
 
 
 def _cgroups() -> Verdict:
-    if has_delegated_cgroup():
-        return Verdict("rootless lab: cgroups", State.FINE, "delegated", LAB)
-    advice = "systemd-run --user --scope -p Delegate=yes podwire lab up"
-    return Verdict(
-        "rootless lab: cgroups", State.LACKING, "no cgroup is delegated", f"{LAB}: limits of pods", advice
-    )
+    problem = None if has_cgroups() else "this user may make none"
+    breaks = f"{LAB}: limits of pods, podwire top pods"
+    return judge("rootless lab: cgroups", problem, breaks, "run the lab as root", found="yes", vital=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from cluster_store.opening import open_store
 from cni_spec.errors import NOT_AVAILABLE, CniError
 from cni_spec.json_input import JsonObject
-from pod_runner.cluster.bodies import rows, text
+from pod_runner.cluster.bodies import rows, text, texts
 from pod_runner.cluster.kinds import DEPLOYMENT, POD
 from pod_runner.cluster.objects import Object, Ref, ref_of_body
 from pod_runner.cluster.store import ClusterStore
@@ -50,7 +50,6 @@ def _await_ready(blueprint: Blueprint, manifests: Sequence[JsonObject]) -> JsonO
     wanted = [one for one in map(ref_of_body, manifests) if one.kind in READY]
     cluster = ClusterStore(open_store(blueprint.services_url))
     unmet: list[Ref] = []
-
     why: list[str] = []
 
     def are_ready(known: Known) -> bool:
@@ -76,4 +75,4 @@ def _why_not(pod: Object) -> str:
                 if reason in HOPELESS:
                     raise CniError(NOT_AVAILABLE, said, f"podwire describe {shown_name(pod.ref)}")
                 return said
-    return ""
+    return next((f"{shown_name(pod.ref)}: {one}" for one in texts(pod.status, "podwire", "troubles")), "")

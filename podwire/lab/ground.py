@@ -102,9 +102,14 @@ def install_plugins(pid: int) -> None:
 
 
 def start_etcd(folder: LabFolder, pid: int) -> None:
-    """Start etcd beside the segments; nothing it keeps outlives the lab, so it need not write it through."""
-    url = f"http://{router(0)}:{ETCD_PORT}"
+    """Start etcd beside the segments, behind what can keep nodes away from it."""
     run(pid, ["nft", "-f", "-"], ETCD_RULES)
+    run_etcd(folder, pid)
+
+
+def run_etcd(folder: LabFolder, pid: int) -> None:
+    """Run etcd on what it has; nothing it keeps outlives the lab, so it need not write it through."""
+    url = f"http://{router(0)}:{ETCD_PORT}"
     argv = [
         ETCD, f"--data-dir={SHARED}/etcd", f"--listen-client-urls={url}", f"--advertise-client-urls={url}",
         "--listen-peer-urls=http://127.0.0.1:2380", "--unsafe-no-fsync", "--log-level=error",

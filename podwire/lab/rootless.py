@@ -25,7 +25,6 @@ from podwire.lab.finding import find
 from podwire.lab.folder import LabFolder
 from podwire.lab.places import OUTER_USER, is_rootless
 
-CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
 MAPPERS = (("newgidmap", "/etc/subgid"), ("newuidmap", "/etc/subuid"))  # set-uid programs, of uidmap
 # Who may forbid it, and the value that does
 FORBIDDING = (
@@ -74,25 +73,21 @@ def missing_here() -> Iterator[str]:
         return
     if len(Path("/proc/self/uid_map").read_text().splitlines()) < 2:
         yield (
-            "pods have one user id, 0: for others, install uidmap (newuidmap, newgidmap) and give this user "
-            "ranges in /etc/subuid and /etc/subgid"
+            "pods have one user id, 0, which is this user: for others, install uidmap (newuidmap, newgidmap) "
+            "and give this user ranges in /etc/subuid and /etc/subgid"
         )
-    if not has_delegated_cgroup():
-        yield "no cgroup is delegated to this user: pods' limits are not applied (systemd: Delegate=yes)"
+    if not has_cgroups():
+        yield "this user may make no cgroups: pods have no limits, and what they use is not counted"
 
 
-def has_delegated_cgroup() -> bool:
-    """Tell whether the cgroup we are in can have others below it (cgroups(7), v2)."""
-    own = next(
-        (line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")),
-        "",
-    )
-    folders = [place / own.lstrip("/") for place in CGROUPS if (place / "cgroup.procs").exists()]
-    return any(
-        os.access(folder, os.W_OK) and os.access(folder / "cgroup.procs", os.W_OK)
-        and (folder / "cgroup.controllers").read_text().strip()
-        for folder in folders
-    )  # fmt: skip
+def has_cgroups() -> bool:
+    """Tell whether pods can have cgroups: whether this user may write where the kernel shows the first ones.
+
+    One that systemd delegates lies further down, and is not used: who joins a lab later is not in it.
+    """
+    from pod_runner.kernel.cgroups import Cgroups  # where a lab begins
+
+    return Cgroups.detect().version is not None
 
 
 def who_forbids() -> str:

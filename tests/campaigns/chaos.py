@@ -1,6 +1,6 @@
-"""A lab with applications in it, and what can happen to it: everything that can be killed, filled or cut off.
+"""A lab with applications in it, and what can happen to it: all that can be killed, stopped, filled, cut off.
 
-The lab's store is a folder, which is looked at and written from here as a person with `podwire` would.
+The lab's store is looked at and written from here, as a person with `podwire` would.
 """
 
 from __future__ import annotations
@@ -13,86 +13,96 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from threading import Timer
 
 from cluster_store.opening import open_store
-from pod_runner.cluster.bodies import member, number, text
-from pod_runner.cluster.kinds import DEPLOYMENT, POD
+from cni_plugins.registry import PLUGIN_TYPES
+from pod_runner.cluster.bodies import JsonObject, table
+from pod_runner.cluster.kinds import DEPLOYMENT, POD, SERVICE
 from pod_runner.cluster.objects import Object
 from pod_runner.cluster.store import ClusterStore
+from pod_runner.supervisor import client
 from pod_runner.supervisor.order import SOCKET
-from podwire.lab.blueprint import PODS, SHARED, Blueprint
+from podwire.lab.blueprint import PODS, SHARED, Blueprint, RegistryKind
 from podwire.lab.breaking import Breaker, Part
 from podwire.lab.building import build, found, revive_node
-from podwire.lab.clients import ask
 from podwire.lab.dying import dead_nodes
-from podwire.lab.finding import below
+from podwire.lab.finding import below, end
 from podwire.lab.folder import LabFolder
+from podwire.lab.ground import ETCD, await_registry, run_etcd
 from podwire.lab.inside import root, run_in
 from podwire.lab.nodes import agent_of, kill_agent, start_agent
+from tests.campaigns.chaos_apps import APPS, MOST, TERMINAL, objects
 
-NAME = "chaos"
 NODES = 3
 DISK = "24m"  # of each node's pods, so that it can be filled
-PATIENCE = 60.0  # seconds for the wanted state to come back, on a machine busy with other tests
-LOOK = 0.05  # seconds between two looks
 FILLER = "filler"
-APPS = ("web", "db")
-BUSYBOX = (
-    "mkdir -p /tmp/www && echo $POD_NAME >/tmp/www/index.html && exec busybox httpd -f -p 8080 -h /tmp/www"
-)
-
-
-def deployment(name: str, replicas: int) -> dict[str, object]:
-    """Return an application that serves its name."""
-    labels = {"app": name}
-    container = {
-        "name": "web",
-        "image": "host",
-        "command": ["/bin/sh", "-c", BUSYBOX],
-        "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
-        "ports": [{"name": "http", "containerPort": 8080}],
-        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
-    }
-    template = {
-        "metadata": {"labels": labels},
-        "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]},
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
-    }
+STILL = 2.0  # seconds for which a process is stopped
+IN_THE_MIDDLE = 1.5  # seconds to meet a plugin at work
+BACK_OFF = "back_off = 0.5\nlongest_back_off = 2\n"  # a container may be killed often, and is waited for
+SPAWNER, SUPERVISOR = b"pod_runner.supervisor.spawner", "podwire-pod"  # arguments; a name by prctl(2)
+Step = Callable[[], str]
 
 
 class Chaos:
     """The lab. Each method that is a step returns what it did."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, name: str, registry: RegistryKind, random: Random) -> None:
         self._random = random
-        self.blueprint = Blueprint(name=NAME)
-        self.folder = LabFolder(NAME)
+        self.blueprint = Blueprint(name=name, registry=registry)
+        self.folder = LabFolder(name)
         build(self.blueprint, NODES, 0, lambda _: None)
         self.lab = found(self.folder).lab
-        self.cluster = ClusterStore(open_store(f"directory:{root(self.lab, SHARED)}/shared/services"))
+        self.cluster = ClusterStore(open_store(self._url()))
+        self._attached: list[tuple[client.Running, list[int]]] = []
+        self._stopped: list[Timer] = []
         for node in self.nodes:
             self._give_disk(node)
+
+    def _url(self) -> str:
+        if self.blueprint.registry is RegistryKind.ETCD:
+            return self.blueprint.services_url
+        return f"directory:{root(self.lab, SHARED)}/shared/services"
 
     @property
     def nodes(self) -> dict[str, int]:
         """Return the processes 1 of nodes that live."""
         return found(self.folder).nodes
 
-    def pods(self, app: str = "") -> list[Object]:
-        """Return the pods of an application, or all."""
-        return [one for one in self.cluster.list(POD) if app in ("", one.labels.get("app"))]
+    @property
+    def steps(self) -> list[Step]:
+        """Return what can be done."""
+        steps: list[Step] = [
+            self.kill_agent, self.kill_supervisor, self.kill_pause, self.kill_container, self.kill_spawner,
+            self.kill_supervisors,
+            self.kill_pod, self.kill_plugin, self.kill_node, self.stop_agent, self.stop_supervisor,
+            self.lose_registry, self.cut_link, self.fill_disk, self.delete_pod, self.scale, self.roll,
+            self.attach, self.execute,
+        ]  # fmt: skip
+        return [*steps, self.kill_etcd] if self.blueprint.registry is RegistryKind.ETCD else steps
+
+    def pods(self) -> list[Object]:
+        """Return all pods."""
+        return self.cluster.list(POD)
 
     def folders(self, node: str) -> list[Path]:
         """Return the folders of a node's pods."""
         place = root(self.nodes[node], f"{PODS}/{node}")
         return [one for one in place.iterdir() if (one / "order.json").exists()]
 
-    # ---- steps
+    def begin(self) -> None:
+        """Apply the applications."""
+        for app in APPS:
+            for body in objects(app):
+                self.cluster.create(body)
+
+    def end(self) -> None:
+        """Delete them."""
+        for app in APPS:
+            for kind in (DEPLOYMENT, SERVICE):
+                self.cluster.delete(kind, "default", app)
+
+    # ---- steps: killed
 
     def kill_agent(self) -> str:
         node = self._node()
@@ -105,18 +115,43 @@ class Chaos:
 
     def kill_pause(self) -> str:
         node, folder = self._pod_folder()
-        return f"{node}: {self._kill(node, 'pause', _recorded(folder, 'pause'))}"
+        return f"{node}: {self._kill(node, 'pause', _pause_of(folder))}"
 
     def kill_container(self) -> str:
         node, folder = self._pod_folder()
-        return f"{node}: {self._kill(node, 'container', _recorded(folder, 'containers'))}"
+        pids = _containers_of(folder)
+        return f"{node}: {self._kill(node, 'container', self._random.choice(pids) if pids else 0)}"
+
+    def kill_pod(self) -> str:
+        node, folder = self._pod_folder()
+        killed = [self._kill(node, "supervisor", _supervisor_of(folder))]
+        killed += [self._kill(node, "pause", _pause_of(folder))]
+        killed += [self._kill(node, "container", pid) for pid in _containers_of(folder)]
+        return f"{node}: {', '.join(killed)}"
 
     def kill_spawner(self) -> str:
         node = self._node()
-        for pid in below([self.nodes[node]]):
-            if b"pod_runner.supervisor.spawner" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
+        self._kill_forked(node, lambda name: name != SUPERVISOR)
         return f"the spawner of {node} was killed"
+
+    def kill_supervisors(self) -> str:
+        node = self._node()
+        self._kill_forked(node, lambda name: name == SUPERVISOR)
+        return f"all supervisors of {node} were killed, with what they were about"
+
+    def kill_plugin(self) -> str:
+        """Delete a pod, and kill the first plugin that is then seen at work, on whatever node."""
+        known = set(_pids())
+        said = self.delete_pod()
+        deadline = time.monotonic() + IN_THE_MIDDLE
+        while time.monotonic() < deadline:
+            for pid in (now := set(_pids())) - known:
+                if (name := _plugin(pid)) and pid in below(list(self.nodes.values())):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                        return f"{said}, and {name} was killed at work"
+            known = now
+        return f"{said}; no plugin was seen"
 
     def kill_node(self) -> str:
         if len(self.nodes) < NODES:
@@ -124,6 +159,22 @@ class Chaos:
         node = self._node()
         self._breaker(node).break_part(Part.NODE)
         return f"{node} died"
+
+    def kill_etcd(self) -> str:
+        end([pid for pid in below([self.lab]) if _comm(pid) == ETCD])
+        return "etcd was killed"
+
+    # ---- steps: stopped, cut off, filled
+
+    def stop_agent(self) -> str:
+        node = self._node()
+        self._stop(agent_of(self.nodes[node]))
+        return f"the agent of {node} stands still for {STILL:g} s"
+
+    def stop_supervisor(self) -> str:
+        node, folder = self._pod_folder()
+        self._stop(_supervisor_of(folder))
+        return f"{node}: a supervisor stands still for {STILL:g} s"
 
     def lose_registry(self) -> str:
         node = self._node()
@@ -142,32 +193,51 @@ class Chaos:
                 file.write(bytes(1 << 20))
         return f"the disk of {node} is full"
 
+    # ---- steps: wanted otherwise
+
     def delete_pod(self) -> str:
+        self._await_registry()
         if not (pods := self.pods()):
             return "nothing: there are no pods"
         pod = self._random.choice(pods)
-        self.cluster.begin_delete(pod, self._random.choice([0, None]))
-        return f"{pod.name} was deleted"
+        grace = self._random.choice([0, None])
+        self.cluster.begin_delete(pod, grace)
+        return f"{pod.name} was deleted{'' if grace is None else ' by force'}"
 
     def scale(self) -> str:
-        app, replicas = self._random.choice(APPS), self._random.randint(0, 6)
+        app = self._random.choice(sorted(APPS))
+        replicas = self._random.randint(0, MOST[app])
         self._edit(app, lambda spec: spec | {"replicas": replicas})
         return f"{app} is to have {replicas}"
 
     def roll(self) -> str:
-        app, stamp = self._random.choice(APPS), str(self._random.random())
+        app, stamp = self._random.choice(sorted(APPS)), str(self._random.random())
 
-        def edit(spec: dict[str, object]) -> dict[str, object]:
-            template = spec["template"]
-            assert isinstance(template, dict)
-            metadata = template["metadata"] | {"annotations": {"rolled": stamp}}
-            return spec | {"template": template | {"metadata": metadata}}
+        def edit(spec: JsonObject) -> JsonObject:
+            template = table(spec, "template")
+            metadata = table(template, "metadata")
+            annotations = table(metadata, "annotations") | {"rolled": stamp}
+            return spec | {"template": template | {"metadata": metadata | {"annotations": annotations}}}
 
         self._edit(app, edit)
         return f"{app} is rolled"
 
-    def mend(self) -> str:
+    # ---- steps: used
+
+    def attach(self) -> str:
+        return self._use("attached to", lambda path, pipes: client.attach(path, TERMINAL, pipes))
+
+    def execute(self) -> str:
+        argv = ["sleep", "1000"]
+        return self._use("a command in", lambda path, pipes: client.execute(path, "web", argv, pipes))
+
+    def mend(self) -> None:
         """Mend all that is broken; agents are started as their supervisors, systemd or kubelet, would."""
+        for timer in self._stopped:
+            timer.join()
+        self._stopped.clear()
+        self._hang_up()
+        self._await_registry()
         for node in dead_nodes(self.folder, found(self.folder)):
             revive_node(self.blueprint, self.folder, node, lambda _: None)
             self._give_disk(node)
@@ -176,59 +246,6 @@ class Chaos:
             breaker = self._breaker(node)
             for part in breaker.broken():
                 breaker.mend(part)
-        return "all was mended"
-
-    # ---- looking
-
-    def await_wanted(self) -> None:
-        """Wait until all is as it should be. Raises AssertionError with what is not."""
-        deadline = time.monotonic() + PATIENCE
-        while trouble := self.trouble():
-            assert time.monotonic() < deadline, trouble
-            time.sleep(LOOK)
-
-    def trouble(self) -> str:
-        """Return what is not as it should be; all nodes must be whole."""
-        pods = self.pods()
-        apps = self.cluster.list(DEPLOYMENT)
-        if orphans := [one.name for one in pods if one.labels.get("app") not in {app.name for app in apps}]:
-            return f"nobody wants {', '.join(orphans)}"
-        for app in apps:
-            wanted = number(app.body, "spec", "replicas")
-            mine = [one for one in pods if one.labels.get("app") == app.name]
-            if len(mine) != wanted or not all(_is_ready(one) for one in mine):
-                shown = ", ".join(f"{one.name} {text(one.body, 'status', 'phase')}" for one in mine)
-                return f"{app.name}: {wanted} wanted, there are: {shown or 'none'}"
-        for node in self.nodes:
-            bound = {one.uid for one in pods if text(one.body, "spec", "nodeName") == node}
-            if (there := {one.name for one in self.folders(node)}) != bound:
-                return f"{node} has {sorted(there)}, and is to have {sorted(bound)}"
-        return self._unanswered(pods)
-
-    def _unanswered(self, pods: list[Object]) -> str:
-        for pod in pods:
-            address = text(pod.body, "status", "podIP")
-            heard = ask(next(iter(self.nodes.values())), address, 8080, 1)
-            if heard.failed or set(heard.answers) != {pod.name}:
-                return f"{pod.name} at {address} does not answer: {heard.failures or dict(heard.answers)}"
-        return ""
-
-    def leftovers(self) -> list[str]:
-        """Return what nodes hold beyond what a node without pods has."""
-        left = []
-        for node, pid in self.nodes.items():
-            links = json.loads(run_in(pid, ["ip", "-j", "link", "show", "type", "veth"]))
-            left += [f"{node}: link {one['ifname']}" for one in links if one["ifname"] != "eth0"]
-            left += [f"{node}: folder {one}" for one in self.folders(node)]
-            left += [f"{node}: {one}" for one in run_in(pid, ["sh", "-c", RESERVED]).split()]
-            left += [f"{node}: cgroup {one}" for one in self._cgroups(node)]
-            left += [f"{node}: process {one}" for one in _strangers(pid)]
-        return left
-
-    def _cgroups(self, node: str) -> list[str]:
-        return sorted(
-            {str(one) for one in Path("/sys/fs/cgroup").glob(f"*{self.blueprint.cgroup(node)}/pod*")}
-        )
 
     # ---- doing
 
@@ -243,10 +260,67 @@ class Chaos:
         if not pid:
             return f"no {what} to be killed"
         if what == "supervisor":
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended
+                os.kill(pid, signal.SIGKILL)
         else:  # a number of the node's own
-            run_in(self.nodes[node], ["sh", "-c", f"kill -9 {pid} || :"])
+            run_in(self.nodes[node], ["sh", "-c", f"kill -9 {pid} 2>/dev/null || :"])
         return f"a {what} was killed"
+
+    def _kill_forked(self, node: str, is_meant: Callable[[str], bool]) -> None:
+        """Kill the spawner, or those it forked: they have its arguments, and names of their own."""
+        for pid in below([self.nodes[node]]):
+            with suppress(OSError):  # it has ended
+                if SPAWNER in Path(f"/proc/{pid}/cmdline").read_bytes() and is_meant(_comm(pid)):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _stop(self, pid: int) -> None:
+        """Stop a process for a while; it may be killed meanwhile."""
+        if not pid:
+            return
+        descriptor = os.pidfd_open(pid)
+        signal.pidfd_send_signal(descriptor, signal.SIGSTOP)
+
+        def go_on() -> None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, signal.SIGCONT)
+            os.close(descriptor)
+
+        timer = Timer(STILL, go_on)
+        timer.start()
+        self._stopped.append(timer)
+
+    def _use(self, what: str, begin: Callable[[Path, list[int]], client.Running]) -> str:
+        """Begin a conversation with a container, which `mend` ends by hanging up."""
+        node, folder = self._pod_folder()
+        if not _supervisor_of(folder):
+            return "nothing: no supervisor answers"
+        pipes = [*os.pipe(), *os.pipe()]  # what it reads, what it writes
+        reader, ours, our_reader, writer = pipes
+        try:
+            running = begin(folder / SOCKET, [reader, writer, writer])
+        except (OSError, client.ControlError) as error:
+            for one in pipes:
+                os.close(one)
+            return f"{node}: {what} {folder.name} was not to be had: {error}"
+        for one in (reader, writer):
+            os.close(one)
+        self._attached.append((running, [ours, our_reader]))
+        return f"{node}: {what} {folder.name}"
+
+    def _hang_up(self) -> None:
+        for running, pipes in self._attached:
+            running.close()
+            for one in pipes:
+                os.close(one)
+        self._attached.clear()
+
+    def _await_registry(self) -> None:
+        """Have etcd run."""
+        if self.blueprint.registry is RegistryKind.ETCD:
+            names = [_comm(pid) for pid in below([self.lab])]
+            if ETCD not in names:
+                run_etcd(self.folder, self.lab)
+            await_registry(self.blueprint, self.folder, self.lab)
 
     def _breaker(self, node: str) -> Breaker:
         return Breaker(self.blueprint, self.folder, self.lab, node, self.nodes[node])
@@ -256,22 +330,15 @@ class Chaos:
         pid, place = self.nodes[node], f"{PODS}/{node}"
         kill_agent(pid)
         run_in(pid, ["sh", "-c", f"mkdir -p {place} && mount -t tmpfs -o size={DISK} tmpfs {place}"])
+        with root(pid, "/etc/podwire/agent.toml").open("a") as file:
+            file.write(BACK_OFF)  # [runner] is its last section
         start_agent(self.folder, node, pid)
 
-    def _edit(self, app: str, edit: Callable[[dict[str, object]], dict[str, object]]) -> None:
-        def change(body: dict[str, object]) -> dict[str, object]:
-            spec = member(body, "spec")
-            assert isinstance(spec, dict)
-            return body | {"spec": edit(spec)}
-
-        self.cluster.change(DEPLOYMENT, "default", app, change)
-
-
-RESERVED = (  # addresses of host-local, results of libcni
-    "find /var/lib/cni/networks /var/lib/cni/results -type f -name '*[0-9.:]*' ! -name 'last_reserved*'"
-    " ! -path '*/.podwire/*'"
-    " 2>/dev/null | head"
-)
+    def _edit(self, app: str, edit: Callable[[JsonObject], JsonObject]) -> None:
+        self._await_registry()
+        self.cluster.change(
+            DEPLOYMENT, "default", app, lambda body: body | {"spec": edit(table(body, "spec"))}
+        )
 
 
 def _supervisor_of(folder: Path) -> int:
@@ -286,31 +353,44 @@ def _supervisor_of(folder: Path) -> int:
     return 0
 
 
-def _recorded(folder: Path, what: str) -> int:
-    """Return the pid of a pod's pause process or of its container, by its supervisor's record."""
+def _state(folder: Path) -> JsonObject:
     with suppress(OSError, ValueError):
         body = json.loads((folder / "state.json").read_text())
-        found_ = body[what]
-        return int(found_) if what == "pause" else max((one["pid"] for one in found_.values()), default=0)
-    return 0
+        return body if isinstance(body, dict) else {}
+    return {}
 
 
-def _is_ready(pod: Object) -> bool:
-    conditions = member(pod.body, "status", "conditions")
-    return (
-        not pod.is_terminating
-        and isinstance(conditions, list)
-        and any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
-    )
+def _pause_of(folder: Path) -> int:
+    """Return the pid of a pod's pause process in its node, by its supervisor's record."""
+    pid = _state(folder).get("pause", 0)
+    assert isinstance(pid, int)
+    return pid
 
 
-def _strangers(first: int) -> list[str]:
-    """Return the command lines of processes of a node that belong to no agent."""
-    agent = agent_of(first)
-    found_ = []
-    for pid in below([first]):
-        with suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if pid not in (first, agent) and "spawner" not in words and "dns" not in words:
-                found_.append(words)
-    return found_
+def _containers_of(folder: Path) -> list[int]:
+    found_ = table(_state(folder), "containers")
+    return [pid for one in found_.values() if isinstance(one, dict) and (pid := one.get("pid"))]
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  # it is asked often
+
+
+def _comm(pid: int) -> str:
+    """Return a process's name, "" if it has ended; the machine's init may take its time to reap it."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    name, _, rest = stat.partition("(")[2].rpartition(") ")
+    return "" if rest.startswith(("Z", "X")) else name
+
+
+def _plugin(pid: int) -> str:
+    """Return which plugin a process is, "" if none: the launcher, or the Python that follows it."""
+    if (name := _comm(pid)) in PLUGIN_TYPES:
+        return name
+    with suppress(OSError):
+        if b"cni_plugins" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return "a plugin's Python"
+    return ""

@@ -21,9 +21,18 @@ from podwire.lab.inside import run_in
 
 PLACES = ("/var/lib/podwire", "/var/log/podwire", "/run/podwire", "/run/flannel", "/etc/cni", "/dev/shm")
 FIND = "find {places} -mindepth 1 ! -name 'index.sqlite*' 2>/dev/null || :"
+FDB = "bridge fdb show br cni0 2>/dev/null || :"  # there is none before the first pod
 BRIDGE = "cni0"  # stays when the last pod has gone, as the plugin's author wants it
 OURS = re.compile(r"nft: (table|chain|set|map|rule|counter) .*\"podwire")  # static: elements are what counts
-SHARED_TOOLS = ("ps -eo", "nsenter ", "sh -c")  # of who looks
+NODES_OWN = ("loopback_ports", "local_dns4", "nodeport_addresses4", "pods4", "service_cidrs4")  # sets
+TOOLS = ("ps -eo", "nsenter ")  # of who looks
+OWN = {  # what runs in a node that has no pods, once in each; the first is there for the lab, too
+    "first": re.compile(r"sleep sleep infinity$"),
+    "agent": re.compile(r"python\S* .* agent$"),
+    "names": re.compile(r"python\S* .* -m service_proxy.dns.worker "),
+    "spawner": re.compile(r"python\S* .* -m pod_runner.supervisor.spawner$"),
+    "etcd": re.compile(r"etcd etcd "),
+}
 
 
 def hierarchies() -> list[Path]:
@@ -37,11 +46,11 @@ def hierarchies() -> list[Path]:
 
 
 def cgroups(path: str) -> list[str]:
-    """Return the cgroups at and below a path, in every hierarchy."""
+    """Return the cgroups at a path, which may be a pattern, and below it, in every hierarchy."""
     return [
         str(one)
         for root in hierarchies()
-        if (top := root / path.lstrip("/")).is_dir()
+        for top in root.glob(path.lstrip("/"))
         for one in (top, *top.glob("**/"))
         if one.is_dir()
     ]
@@ -53,21 +62,31 @@ def node_dump(blueprint: Blueprint, node: str, pid: int) -> Dump:
     return take_dump(inside) | frozenset(
         [
             *(f"neighbour: {line}" for line in _neighbours(inside)),
-            *(f"fdb: {line}" for line in inside(["bridge", "fdb", "show", "br", BRIDGE]).splitlines()),
+            *(f"fdb: {line}" for line in inside(["sh", "-c", FDB]).splitlines()),
             *(f"namespace: {line}" for line in inside(["ip", "netns", "list-id"]).splitlines()),
             *(f"namespace: {line}" for line in _namespaces(inside)),
             *(f"file: {line}" for line in _files(inside, node)),
-            *(f"cgroup: {line}" for line in cgroups(blueprint.cgroup(node))),
+            *(f"cgroup: {line}" for line in cgroups(f"{blueprint.cgroup(node)}/pod*")),
         ]
     )
 
 
-def processes(lab: int) -> Counter[str]:
-    """Return the commands of all processes below a lab's process 1, in whatever namespaces."""
-    lines = run_in(lab, ["ps", "-eo", "stat=,args="]).splitlines()
-    words = [line.split(None, 1) for line in lines]
-    shown = [("zombie " if stat.startswith("Z") else "") + args for stat, args in words]
-    return Counter(one for one in shown if not one.startswith(SHARED_TOOLS))
+def strangers(lab: int, nodes: int) -> list[str]:
+    """Return the processes below a lab's process 1, in whatever namespaces, that are no node's own.
+
+    A supervisor's arguments are those of the spawner that forked it; its name (prctl(2)) tells.
+    """
+    lines = run_in(lab, ["ps", "-eo", "stat=,comm=,args="]).splitlines()
+    kinds: Counter[str] = Counter()
+    left = []
+    for stat, name, args in (line.split(None, 2) for line in lines):
+        if args.startswith(TOOLS) or stat.startswith("Z"):  # the machine's init reaps when it likes
+            continue
+        kind = next((kind for kind, pattern in OWN.items() if pattern.match(f"{name} {args}")), "")
+        kinds[kind] += 1
+        if not kind or kinds[kind] > nodes + (kind == "first"):
+            left.append(f"process {name} {args}")
+    return left
 
 
 def new_lines(before: Dump, after: Dump) -> list[str]:
@@ -103,7 +122,7 @@ def _marked(blueprint: Blueprint) -> Iterator[str]:
 
 def _is_lasting(line: str) -> bool:
     if line.startswith("nft: element"):
-        return False
+        return line.split()[5].rstrip(":") in NODES_OWN
     if OURS.match(line):
         return True
     name = line.rpartition("/")[2]
@@ -113,7 +132,8 @@ def _is_lasting(line: str) -> bool:
 
 
 def _neighbours(inside: Run) -> Iterator[str]:
-    for one in json.loads(inside(["ip", "-j", "neigh"]) or "[]"):
+    """List entries that somebody made; the kernel's own age, and a new pod's first frame corrects them."""
+    for one in json.loads(inside(["ip", "-j", "neigh", "show", "nud", "permanent"]) or "[]"):
         yield f"{one['dst']} dev {one['dev']} {one.get('lladdr', '')}"
 
 

@@ -75,7 +75,7 @@ def test_capabilities_change_the_plan(tmp_path: Path, cli: Cli) -> None:
     without = said(cli("explain", file, "-o", "json"))[1]
 
     assert any("tcp . 8080" in command and "10.92.0.2 . 80" in command for command in with_ports["commands"])
-    assert without == {"plugin": "portmap", "commands": [], "remarks": []}
+    assert without == {"plugin": "portmap", "commands": [], "remarks": [], "addresses": []}
 
 
 def test_an_overlay_is_explained_as_its_delegate(tmp_path: Path, cli: Cli) -> None:

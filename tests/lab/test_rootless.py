@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from pod_runner.kernel.cgroups import NO_CGROUPS
+from podwire.demo.application import EXAMPLE
 from podwire.demo.dumps import Dump, difference, take_dump
 from podwire.demo.world import World
 from tests.lab.conftest import PROCESSES, pairs
@@ -30,6 +32,32 @@ find /sys/fs/cgroup -type d 2>/dev/null
 find {HOME} -newer {HOME}/venv/pyvenv.cfg -type f ! -name '*.pyc'
 """
 KILLS = rounds(4)
+APPLICATION, OTHER_USER = f"{HOME}/two-tier", f"{HOME}/other.json"  # manifests
+POD_OF_ANOTHER_USER = {
+    "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "other"},
+    "spec": {
+        "securityContext": {"runAsUser": 1000, "runAsGroup": 1000},
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{
+            "name": "other", "image": "host", "volumeMounts": [{"name": "own", "mountPath": "/own"}],
+            "command": ["sh", "-ec", "test $(id -u) = 1000; touch /own/file; exec sleep 1000"],
+            "readinessProbe": {"exec": {"command": ["test", "-O", "/own/file"]}, "periodSeconds": 1},
+        }],
+        "volumes": [{"name": "own", "emptyDir": {}}],
+    },
+}  # fmt: skip
+# What a container sees; it asks often enough for each of three replicas to answer
+INSIDE = """
+import json, os, pathlib, socket, urllib.request
+ask = lambda: urllib.request.urlopen("http://frontend/", timeout=10).read().decode().partition("@")[0]
+print(json.dumps({
+    "name": socket.gethostname(), "user": os.getuid(),
+    "first": pathlib.Path("/proc/1/comm").read_text().strip(),
+    "files": sorted(name for name in os.listdir("/app") if not name.startswith(".")),
+    "writable": [one for one in ("/etc", "/usr", "/sys", "/proc/sys", "/app") if os.access(one, os.W_OK)],
+    "answered": sorted({ask() for _ in range(60)}),
+}))
+"""
 
 
 def _dump(world: World) -> Dump:
@@ -52,6 +80,9 @@ def _of_the_machine(seen: Dump) -> Dump:
 def world() -> Iterator[World]:
     with World() as world:
         install(world)
+        shutil.copytree(EXAMPLE, world.path(APPLICATION))
+        world.path(OTHER_USER).write_text(json.dumps(POD_OF_ANOTHER_USER))
+        world.run(["chmod", "-R", "a+rX", APPLICATION, OTHER_USER])
         yield world
 
 
@@ -92,8 +123,8 @@ def test_every_pod_reaches_every_other(lab: User) -> None:
 
 
 def test_nothing_of_the_machine_is_touched(lab: User, before: Dump) -> None:
-    for folder in ("/etc", "/opt", "/var/lib", "/var/log", "/var/tmp"):
-        lab.run("podwire", "lab", "exec", "node1", "--", "touch", f"{folder}/of-node1")
+    files = [f"{folder}/of-node1" for folder in ("/etc", "/opt", "/var/lib", "/var/log", "/var/tmp")]
+    lab.run("podwire", "lab", "exec", "node1", "--", "touch", *files)
     now = _dump(lab.world)
     assert any("podwire/lab/lab/lab.json" in line for line in now - before), "the dump should see a lab"
     assert _of_the_machine(now) == _of_the_machine(before)
@@ -149,6 +180,46 @@ def test_services_are_served(lab: User) -> None:
     assert lab.run(*ask).startswith("node1/pod2 request 1 ")
 
 
+def test_an_application_runs(lab: User) -> None:
+    """Each command steps into the lab by itself; nobody has been root, and no cgroup can be written."""
+    lab.run("podwire", "apply", "-f", APPLICATION)
+    lab.run("podwire", "wait", "--for", "condition=Available", "deploy/frontend", "deploy/backend")
+    pods = json.loads(lab.run("podwire", "get", "pods", "-l", "app=two-tier", "-o", "json"))["items"]
+    assert {pod["spec"]["nodeName"] for pod in pods} == {"node1", "node2"}
+    assert all(pod["status"]["podwire"]["limitsNotApplied"] == [NO_CGROUPS] for pod in pods)
+    seen = json.loads(lab.run("podwire", "exec", "deploy/frontend", "--", "python3", "-ISc", INSIDE))
+    assert seen["name"] in [pod["metadata"]["name"] for pod in pods]
+    assert (seen["first"], seen["user"], seen["files"]) == ("python3", 0, ["frontend.py", "greeting"])
+    assert seen["writable"] == []
+    assert seen["answered"] == [
+        pod["metadata"]["name"] for pod in pods if "frontend" in pod["metadata"]["name"]
+    ]
+    assert '"GET / HTTP' in lab.run("podwire", "logs", "-l", "tier=frontend", "--tail", "200")
+    used = lab.attempt("podwire", "top", "pods", "-l", "app=two-tier")
+    rows = [line.split()[1:] for line in used.stdout.decode().splitlines()[1:]]
+    assert rows == [["<unknown>", "<unknown>"]] * len(pods)
+    assert NO_CGROUPS in used.stderr.decode()
+    lab.run("podwire", "delete", "-f", APPLICATION)
+    _eventually(lambda: lab.world.attempt(["pgrep", "-f", "/app/(front|back)end.py"]).returncode == 1)
+
+
+@pytest.mark.campaign
+def test_an_application_is_used_and_changed(lab: User) -> None:
+    lab.run("podwire", "apply", "-f", APPLICATION)
+    lab.run("podwire", "rollout", "status", "deploy/frontend")
+    forward = lab.world.enter(lab.enter("podwire", "port-forward", "svc/frontend", "18080:80"))
+    with subprocess.Popen(forward, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None and b"127.0.0.1:18080" in running.stdout.readline()
+        assert " hello, " in lab.run("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:18080/")
+        lab.world.run(["pkill", "-U", str(USER), "-f", "port-forward svc"])  # not nsenter, which waits for it
+    lab.run("podwire", "rollout", "restart", "deploy/frontend")
+    lab.run("podwire", "rollout", "status", "deploy/frontend")
+    lab.run("podwire", "scale", "deploy/frontend", "--replicas", "5")
+    lab.run("podwire", "rollout", "status", "deploy/frontend")
+    assert lab.run("podwire", "run", "--rm", "-i", "one", "--", "id", "-u") == "0\n"
+    lab.run("podwire", "delete", "-f", APPLICATION)
+
+
 def test_the_map_is_drawn(lab: User) -> None:
     body = json.loads(lab.run("podwire", "map", "--lab", "lab", "--output", "json"))
     assert [node["name"] for node in body["nodes"]] == ["node1", "node2"]
@@ -156,10 +227,10 @@ def test_the_map_is_drawn(lab: User) -> None:
 
 def test_nobody_else_has_that_lab(lab: User) -> None:
     root, other = User(lab.world, 0), User(lab.world, USER + 1)
-    for one in (root, other):
-        done = one.attempt("podwire", "lab", "status")
-        assert done.returncode == 1 and b'there is no lab "lab"' in done.stderr
-        assert b"there is nothing of a lab" in one.attempt("podwire", "lab", "down").stderr
+    done = root.attempt("podwire", "lab", "status")
+    assert done.returncode == 1 and b'there is no lab "lab"' in done.stderr
+    assert b"there is nothing of a lab" in other.attempt("podwire", "lab", "down").stderr
+    assert b"there is no cluster here" in other.attempt("podwire", "get", "pods").stderr
     assert _status(lab)["isWhole"]
 
 
@@ -170,26 +241,30 @@ def test_a_second_lab_of_the_name_is_refused(lab: User) -> None:
 
 
 def test_what_is_missing_is_named(world: World, user: User, before: Dump) -> None:
-    done = user.attempt("podwire", "lab", "up", "--nodes", "1", "--name", "bare")
+    done = user.attempt("podwire", "lab", "up", "--nodes", "1", "--name", "bare", "--manifest", OTHER_USER)
     user.run("podwire", "lab", "down", "--name", "bare")
     said = done.stderr.decode()
     assert "one user id" in said and "/etc/subuid" in said
-    assert "no cgroup is delegated" in said
+    assert "may make no cgroups" in said
+    assert (
+        done.returncode == 1
+        and "user 1000 (runAsUser or the image's) is not an id of this user namespace" in said
+    )
 
 
 @pytest.mark.skipif(shutil.which("newuidmap") is None, reason="uidmap is not installed")
 def test_a_users_ranges_become_ids_of_the_lab(world: World, user: User) -> None:
     files = {
         "passwd": f"tester:x:{USER}:{USER}::/tmp:/bin/sh",
-        "subuid": "tester:700000:1000",
-        "subgid": "tester:800000:500",
+        "subuid": "tester:700000:2000",
+        "subgid": "tester:800000:1500",
     }
     for name, line in files.items():
         world.run(
             ["sh", "-c", f"touch /etc/{name}; cp /etc/{name} /etc/{name}.kept; echo {line} >>/etc/{name}"]
         )
     try:
-        done = user.attempt("podwire", "lab", "up", "--nodes", "1", "--name", "ids")
+        done = user.attempt("podwire", "lab", "up", "--nodes", "1", "--name", "ids", "--manifest", OTHER_USER)
         assert done.returncode == 0 and b"one user id" not in done.stderr
         maps = user.run(
             "podwire",
@@ -204,7 +279,7 @@ def test_a_users_ranges_become_ids_of_the_lab(world: World, user: User) -> None:
             "/proc/self/gid_map",
         )
         assert [line.split() for line in maps.splitlines()] == [
-            ["0", str(USER), "1"], ["1", "700000", "1000"], ["0", str(USER), "1"], ["1", "800000", "500"],
+            ["0", str(USER), "1"], ["1", "700000", "2000"], ["0", str(USER), "1"], ["1", "800000", "1500"],
         ]  # fmt: skip
         user.run("podwire", "lab", "down", "--name", "ids")
     finally:

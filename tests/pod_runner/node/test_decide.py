@@ -12,6 +12,7 @@ from pod_runner.node.admission import Room
 from pod_runner.node.decide import (
     FEWEST_DEATHS,
     LONGEST_PAUSE,
+    MOST_DRAINS,
     PATIENCE,
     Action,
     Decision,
@@ -48,6 +49,7 @@ def decided(want: WantedPod | None, actual: ActualPod | None, unsettled: tuple[s
 
 RUN, OVER = wanted(), wanted(is_over=True)
 END = wanted(deleted=NOW - 1, grace=5.0)
+JUST, LATE = replace(END, deleted=NOW - 0.1), replace(END, deleted=NOW - DRAIN * MOST_DRAINS)
 CASES: list[tuple[WantedPod | None, ActualPod | None, tuple[Action, ...], float | None]] = [
     (RUN, None, (Start(RUN),), None),
     (RUN, there(), (), None),
@@ -56,6 +58,10 @@ CASES: list[tuple[WantedPod | None, ActualPod | None, tuple[Action, ...], float 
     (RUN, there(is_supervised=False, deaths=9, died=NOW - 1), (), NOW - 1 + 25.6),
     (RUN, there(is_supervised=False, is_over=True), (), None),
     (RUN, there(is_supervised=False, is_ordered=False), (Remove(UID),), None),
+    (JUST, there(is_ready=True), (), NOW - 0.1 + DRAIN),
+    (END, there(is_ready=True), (Stop(UID, 5.0),), None),
+    (END, there(is_ready=True, connected=NOW - 0.2), (), NOW - 0.2 + DRAIN),
+    (LATE, there(is_ready=True, connected=NOW - 0.2), (Stop(UID, 5.0),), None),
     (OVER, None, (), None),
     (OVER, there(is_supervised=False, is_over=True), (), None),
     (END, None, (Finish(END),), None),
@@ -103,6 +109,29 @@ def test_those_that_begin_together_share_the_room_and_the_oldest_is_first() -> N
     assert [one.pod.uid for one in actions if isinstance(one, Start)] == [f"p{n}" for n in range(10, 1, -1)]
     refused = [one for one in actions if isinstance(one, Refuse)]
     assert [(one.pod.uid, one.why.reason) for one in refused] == [("p1", "OutOfpods"), ("p0", "OutOfpods")]
+
+
+PORTS = frozenset({("", "TCP", 9000)})
+NEXT = wanted(uid="next", host_ports=PORTS)
+
+
+@pytest.mark.parametrize(
+    "leaving", [wanted(deleted=NOW - 1, host_ports=PORTS), None], ids=["told", "vanished"]
+)
+def test_a_pod_waits_for_the_room_of_one_that_ends(leaving: WantedPod | None) -> None:
+    wishes = {"next": NEXT} | ({UID: leaving} if leaving else {})
+    before = there(host_ports=PORTS, stopped=NOW, grace=1.0)
+    assert decide(wishes, {UID: before}, NOW, room=ROOM).actions == ()
+    assert Start(NEXT) in decide(wishes, {}, NOW, room=ROOM).actions
+
+
+def test_a_pod_does_not_wait_for_one_that_stays_or_whose_object_may_only_not_be_known_yet() -> None:
+    before = {UID: there(host_ports=PORTS)}
+    staying = decide({"next": NEXT, UID: wanted(host_ports=PORTS)}, before, NOW, room=ROOM)
+    unknown = decide({"next": NEXT}, before, NOW, room=ROOM, unsettled={UID})
+    for decision in (staying, unknown):
+        (action,) = decision.actions
+        assert isinstance(action, Refuse) and action.why.reason == "NodePorts"
 
 
 def test_pauses_grow_and_end_somewhere() -> None:

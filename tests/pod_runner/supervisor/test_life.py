@@ -24,6 +24,7 @@ from tests.pod_runner.supervisor.world import (
     wait_status,
 )
 
+LIMIT = {"resource": "limits.memory", "divisor": "1Mi"}
 FOREVER = "while :; do sleep 1000; done"
 
 
@@ -199,7 +200,7 @@ def test_variables_and_arguments_are_kubernetes(world: World) -> None:
         *shell('echo "$0 $NAME $LIMIT"'), args=["$(NAME) $$(NAME) $(OTHER)"], restartPolicy="Never",
         env=[
             {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}}},  # noqa: E501
+            {"name": "LIMIT", "valueFrom": {"resourceFieldRef": LIMIT}},
         ],
         resources={"limits": {"memory": "64Mi"}},
     )  # fmt: skip

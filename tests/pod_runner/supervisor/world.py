@@ -16,7 +16,7 @@ from typing import Any
 from pod_runner.supervisor import client
 from pod_runner.supervisor.lock import is_held
 from pod_runner.supervisor.order import SOCKET, NodePlaces, PodOrder
-from pod_runner.supervisor.spawner import fork_supervisor
+from pod_runner.supervisor.spawner import fork_supervisor, prepare
 from pod_runner.supervisor.state import PodRecord, read_state
 
 Json = dict[str, Any]
@@ -30,6 +30,7 @@ class World:
     """A node without an agent."""
 
     def __init__(self, base: Path) -> None:
+        prepare()  # as the spawner does
         self.parent = f"/podwire-test-{os.getpid()}"
         self.node = NodePlaces(
             name="node1",
