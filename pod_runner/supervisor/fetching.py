@@ -13,6 +13,11 @@ from pod_runner.supervisor.loop import Loop
 from pod_runner.supervisor.tasks import Task
 
 
+def is_nodes_own(reference: str) -> bool:
+    """Tell whether an image is the node's own files."""
+    return reference in ("", HOST)
+
+
 class Fetching:
     """Gets one container's image. `failures` counts those in a row."""
 
@@ -31,17 +36,8 @@ class Fetching:
         """Call `got`, now or later, or `failed`."""
         reference, policy = self._container.image, self._container.image_pull_policy
         store = ImageStore(Path(self._images))
-        if self._image is not None and policy != "Always":
+        if self._image is not None and (policy != "Always" or is_nodes_own(reference)):
             got(self._image)
-            return
-        if reference in ("", HOST):  # nothing to fetch
-            try:
-                image = store.ensure(HOST)
-            except ContainerError as error:  # a full disk: /etc could not be copied
-                self.failures += 1
-                failed(self._said(error))
-            else:
-                got(image)
             return
 
         def ended(result: Image | ContainerError) -> None:
@@ -53,7 +49,13 @@ class Fetching:
                 self.failures, self._image = 0, result
                 got(result)
 
-        self._task = Task(self._loop, lambda: store.ensure(reference, policy), ended)
+        if not is_nodes_own(reference):
+            self._task = Task(self._loop, lambda: store.ensure(reference, policy), ended)
+            return
+        try:
+            ended(store.ensure(HOST))  # nothing to wait for
+        except ContainerError as error:  # a full disk: /etc could not be copied
+            ended(error)
 
     def cancel(self) -> None:
         """Stop it."""

@@ -12,7 +12,8 @@ from pod_runner.container.spec import ContainerError, Network
 from pod_runner.supervisor.joining import Joining
 from pod_runner.supervisor.logs import clock
 from pod_runner.supervisor.loop import Timer
-from pod_runner.supervisor.running import ContainerLife, Kind
+from pod_runner.supervisor.restarts import Kind
+from pod_runner.supervisor.running import ContainerLife
 from pod_runner.supervisor.shared import Shared
 from pod_runner.supervisor.status import ContainerStatus, PodFacts
 from pod_runner.supervisor.stopping import Stopping

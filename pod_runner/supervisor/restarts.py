@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 ALWAYS, ON_FAILURE, NEVER = "Always", "OnFailure", "Never"
+
+
+class Kind(Enum):
+    """What a container is in its pod."""
+
+    INIT = "init"  # runs to its end before the next
+    SIDECAR = "sidecar"  # an init container that goes on running
+    MAIN = "main"
 
 
 @dataclass(frozen=True)
@@ -28,3 +37,10 @@ class BackOff:
 def is_restarted(policy: str, exit_code: int) -> bool:
     """Tell whether a container that ended with an exit code is to run again."""
     return policy == ALWAYS or (policy == ON_FAILURE and exit_code != 0)
+
+
+def policy_of(kind: Kind, policy: str) -> str:
+    """Return a container's policy in a pod of this policy; init containers run until they succeed."""
+    if kind is Kind.SIDECAR:
+        return ALWAYS
+    return ON_FAILURE if kind is Kind.INIT and policy == ALWAYS else policy

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
-from enum import Enum
 
 from pod_runner.container.process import Stdio, start_container
 from pod_runner.container.sandbox import is_alive
@@ -15,19 +14,17 @@ from pod_runner.kernel.processes import parent, start_time
 from pod_runner.manifests.container import Container
 from pod_runner.supervisor.asking import Asker
 from pod_runner.supervisor.assembling import assemble
+from pod_runner.supervisor.beginning import Beginning
 from pod_runner.supervisor.ending import Ending, send
-from pod_runner.supervisor.fetching import Fetching
-from pod_runner.supervisor.hooks import Hook
 from pod_runner.supervisor.logs import clock
-from pod_runner.supervisor.loop import Timer
-from pod_runner.supervisor.prober import Prober
 from pod_runner.supervisor.recording import Recording
-from pod_runner.supervisor.restarts import NEVER, ON_FAILURE, is_restarted
+from pod_runner.supervisor.restarts import Kind, is_restarted, policy_of
 from pod_runner.supervisor.shared import Shared
 from pod_runner.supervisor.specs import read_spec, write_spec
 from pod_runner.supervisor.state import ContainerRecord
 from pod_runner.supervisor.status import ContainerStatus, Running, Terminated, Waiting
 from pod_runner.supervisor.streams import close_all
+from pod_runner.supervisor.tending import Tending
 
 KILLED, UNKNOWN_END, NOT_STARTED = (
     137,
@@ -35,14 +32,6 @@ KILLED, UNKNOWN_END, NOT_STARTED = (
     128,
 )  # exit codes: 128 + SIGKILL; nobody saw it; kubelet's StartError
 PROGRAM_REASONS = ("CannotRun", "StartError", "RunContainerError", "ContainerCannotRun")
-
-
-class Kind(Enum):
-    """What a container is in its pod."""
-
-    INIT = "init"  # runs to its end before the next
-    SIDECAR = "sidecar"  # an init container that goes on running
-    MAIN = "main"
 
 
 class ContainerLife:
@@ -55,11 +44,8 @@ class ContainerLife:
         self.recording = Recording(shared, container)
         self._shared = shared
         self._spec: ContainerSpec | None = None
-        self._fetching = Fetching(shared.loop, container, shared.order.node.images)
-        self._refusals: float | None = None
-        self._retry: Timer | None = None
-        self._prober: Prober | None = None
-        self._hook: Hook | None = None
+        self._beginning = Beginning(shared, container)
+        self._tending: Tending | None = None
         self._ending: Ending | None = None
         self._end_message = ""
 
@@ -73,9 +59,9 @@ class ContainerLife:
         """Tell whether it runs and is ready, or is done, and nothing is to be asked or tried."""
         if self.kind is Kind.INIT or self.record.is_done:
             return self.record.is_done
-        is_busy = self._hook or self._ending or self._fetching.is_busy or self._retry
-        is_asked = self._prober is not None and self._prober.is_asking
-        return self.is_running and self.record.ready and not is_busy and not is_asked
+        is_busy = self._ending is not None or self._beginning.is_busy
+        is_tended = self._tending is not None and self._tending.is_busy
+        return self.is_running and self.record.ready and not is_busy and not is_tended
 
     @property
     def is_passed(self) -> bool:
@@ -110,12 +96,12 @@ class ContainerLife:
 
     def begin(self) -> None:
         """Have it run: now, or as soon as its back-off is over. Called as often as anybody likes."""
-        if self.is_running or self.record.is_done or self._fetching.is_busy or self._retry:
+        if self.is_running or self.record.is_done or self._beginning.is_busy:
             return
         if (left := self._left_to_wait()) > 0:
-            self._retry_in(left)
+            self._beginning.wait(left)
         else:
-            self._fetching.fetch(self._start, self._refused)
+            self._beginning.fetch(self._start, self._refused)
 
     def _left_to_wait(self) -> float:
         """Return the seconds that are left of the back-off, also where an earlier supervisor began it."""
@@ -124,27 +110,18 @@ class ContainerLife:
             return 0.0
         return min(ended.finished_at + self.record.delay - clock(), self.record.delay)
 
-    def _retry_in(self, seconds: float) -> None:
-        def again() -> None:
-            self._retry = None
-            self._shared.changed()
-
-        self._retry = self._shared.loop.after(seconds, again)
-
     def _refused(self, error: ContainerError) -> None:
-        """Wait, longer each time, and try again: an image that is not there, a ConfigMap that is missing."""
-        self._refusals = self._shared.back_off.next(self._refusals, 0.0) or self._shared.back_off.first
-        self._wait_for(error.reason, str(error))
-        self._retry_in(self._refusals)
-        self._shared.changed()
-
-    def _wait_for(self, reason: str, message: str) -> None:
+        """Wait and try again: an image is not there, a ConfigMap is missing."""
         if isinstance(self.record.state, Terminated):
             self.record.last = self.record.state
-        self.record.state = Waiting(reason, message)
+        self.record.state = Waiting(error.reason, str(error))
+        self._beginning.wait_longer()
+        self._shared.changed()
 
     def _start(self, image: Image) -> None:
         try:
+            if self.record.runs:
+                self._beginning.clear_root()
             spec = assemble(self._shared, self.container, image)
             pid = self._start_process(spec)
         except ContainerError as error:
@@ -179,14 +156,14 @@ class ContainerLife:
         if isinstance(record.state, Terminated):
             record.last = record.state
         record.runs += 1
-        self._refusals = None
+        self._beginning.succeeded()
         record.pid, record.ticks = pid, start_time(pid) or 0
         record.state, record.started, record.ready = Running(clock()), False, False
         record.oom_kills = shared.cgroups.oom_kills(shared.cgroup_of(self.name))
         self._spec = spec
         self._keep(spec)
         shared.loop.on_exit(pid, self._exited)
-        self._after_start(was_started=False, ran=0.0)
+        self._tend(0.0)
         shared.changed()
 
     def _keep(self, spec: ContainerSpec) -> None:
@@ -195,44 +172,11 @@ class ContainerLife:
         except OSError as error:
             self._shared.trouble("specs", f"what {self.name} is could not be written down: {error}")
 
-    def _after_start(self, *, was_started: bool, ran: float) -> None:
-        """Run the postStart hook, then ask the probes."""
-        hook = self.container.lifecycle.post_start
-        if hook is None or was_started:
-            self._probe(was_started=was_started, ran=ran)
-            return
+    def _tend(self, ran: float) -> None:
+        self._tending = Tending(self.asker(), self.record, ran, self._shared.changed, self._end_unwell)
 
-        def done(is_good: bool, message: str) -> None:
-            self._hook = None
-            if is_good:
-                self._probe(was_started=False, ran=0.0)
-                self._shared.changed()
-            else:
-                self.end(
-                    self._shared.pod.spec.termination_grace_period_seconds, f"PostStartHookError: {message}"
-                )
-
-        self._hook = Hook(self.asker(), hook, None, done)
-
-    def _probe(self, *, was_started: bool, ran: float) -> None:
-        self._prober = Prober(
-            self.asker(),
-            ran,
-            was_started=was_started,
-            was_ready=was_started and self.record.ready,
-            changed=self._probes_changed,
-            failed=self._unwell,
-        )
-        self._probes_changed()
-
-    def _probes_changed(self) -> None:
-        if self._prober is not None:
-            self.record.started = self._prober.is_started
-            self.record.ready = self._prober.is_ready
-        self._shared.changed()
-
-    def _unwell(self, message: str) -> None:
-        self.end(self._shared.pod.spec.termination_grace_period_seconds, f"Container {self.name} {message}")
+    def _end_unwell(self, message: str) -> None:
+        self.end(self._shared.pod.spec.termination_grace_period_seconds, message)
 
     # --- what runs
 
@@ -278,7 +222,9 @@ class ContainerLife:
             self._stranger_exited()
             return
         since = record.state.started_at if isinstance(record.state, Running) else clock()
-        self._after_start(was_started=record.started, ran=clock() - since)
+        self._tend(clock() - since)
+        if record.is_stopping and not self._shared.is_stopping:  # the earlier one was about to end it
+            self._end_unwell("")
 
     def _await_end(self, *, is_keepers: bool) -> None:
         if is_keepers:  # which reaps it and tells its status
@@ -306,14 +252,10 @@ class ContainerLife:
 
     def cancel(self) -> None:
         """Begin nothing any more, and ask no probes."""
-        self._fetching.cancel()
-        if self._retry is not None:
-            self._retry.cancel()
-        if self._hook is not None:
-            self._hook.cancel()
-        if self._prober is not None:
-            self._prober.stop()
-        self._retry = self._hook = self._prober = None
+        self._beginning.cancel()
+        if self._tending is not None:
+            self._tending.stop()
+            self._tending = None
 
     def give_up(self) -> None:
         """Let it be: what does not run will not run any more."""
@@ -366,7 +308,8 @@ class ContainerLife:
     def _decide(self, ended: Terminated) -> None:
         """Decide whether it runs again, and when."""
         record = self.record
-        if self._shared.is_stopping or not is_restarted(self._policy(), ended.exit_code):
+        policy = policy_of(self.kind, self._shared.pod.spec.restart_policy)
+        if self._shared.is_stopping or not is_restarted(policy, ended.exit_code):
             record.is_done = True
             return
         record.delay = self._shared.back_off.next(record.delay, ended.finished_at - ended.started_at)
@@ -374,14 +317,6 @@ class ContainerLife:
             record.last = ended
             said = f"back-off {record.delay:g}s restarting failed container={self.name}"
             record.state = Waiting("CrashLoopBackOff", f"{said} pod={self._shared.said_name}")
-
-    def _policy(self) -> str:
-        policy = self._shared.pod.spec.restart_policy
-        if self.kind is Kind.SIDECAR:
-            return "Always"
-        if self.kind is Kind.INIT and policy != NEVER:
-            return ON_FAILURE
-        return policy
 
     def _id(self) -> str:
         return (

@@ -1,27 +1,20 @@
 """What the agent has forks supervisors, quickly and small.
 
-The agent (`Spawner`) keeps one child process, `python -m pod_runner.supervisor.spawner`. It has one thread,
-has imported all that a supervisor needs, and forks one for each folder it is told of: a fork takes a few
-milliseconds and shares its memory, where a new Python takes a hundred and shares nothing. A supervisor is
-no child of anybody's (a double fork, setsid(2)): it outlives the spawner and the agent.
+The agent (`Spawner`) keeps one child process, `python -m pod_runner.supervisor.spawner` (`forking`). It has
+one thread, has imported all that a supervisor needs, and forks one for each folder it is told of: a fork
+takes a few milliseconds and shares its memory, where a new Python takes a hundred and shares nothing. A
+supervisor has a session of its own (setsid(2)): it outlives the spawner and the agent.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
-
-from pod_runner.container.identity import identity
-from pod_runner.container.spec import ContainerError, Security
-from pod_runner.supervisor.descriptors import close_all_but
-from pod_runner.supervisor.reaping import bare_fork
 
 LONGEST_MESSAGE = 1 << 13  # bytes; a path has PATH_MAX, 4096, at most
 ANSWER_IN = 30.0  # seconds; the first answer comes when everything is imported
@@ -103,69 +96,16 @@ class Spawner:
             self._process = None
 
 
-def serve(connection: int) -> None:
-    """Fork a supervisor for each request, a folder, until the agent hangs up.
-
-    What this loop writes into between two forks each supervisor has a copy of, so it does very little.
-    """
-    while name := os.read(connection, LONGEST_MESSAGE):
-        try:
-            answer = b"%d" % fork_supervisor(name)
-        except OSError as error:
-            answer = b"no process for a supervisor: " + str(error).encode()
-        os.write(connection, answer)
-
-
-def fork_supervisor(folder: bytes | Path) -> int:
-    """Fork twice and return the supervisor's process id; it keeps no descriptor of ours."""
-    reader, writer = os.pipe2(os.O_CLOEXEC)
-    child = bare_fork()
-    if child == 0:
-        _become_supervisor(folder, writer)
-    os.close(writer)
-    os.waitpid(child, 0)
-    said = os.read(reader, 20)
-    os.close(reader)
-    if not said:
-        raise OSError("the fork ended at once")
-    return int(said)
-
-
-def _become_supervisor(folder: bytes | Path, writer: int) -> None:
-    """Go on as the supervisor in a grandchild; never return into the spawner's loop."""
-    try:
-        os.setsid()
-        if (pid := bare_fork()) != 0:
-            os.write(writer, str(pid).encode())
-            os._exit(0)
-        close_all_but()
-        from pod_runner.supervisor.entry import detach, supervise  # imported before the fork
-
-        name = os.fsdecode(folder)
-        detach(name)  # whoever reads the output of who asked for this is not to wait for the pod
-        os._exit(supervise(name))
-    finally:
-        os._exit(1)
-
-
-def prepare() -> None:
-    """Have the default seccomp filter compiled: a third of a pod's start, and 1 MB that libseccomp leaves."""
-    with suppress(ContainerError):  # no libseccomp: each pod's status says it
-        identity(Security(), is_user=False, notes=[])
-
-
 def main() -> None:
-    """Import what supervisors need, set it aside from the garbage collector's writes, and serve."""
-    import pod_runner.supervisor.entry  # noqa: F401  # what forks share
+    """Be the process that forks; what it imports the agent does not."""
+    from pod_runner.supervisor.forking import prepare, serve
 
-    prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the agent's affair
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a supervisor: the kernel reaps it
     connection = os.dup(0)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
-    gc.collect()
-    gc.freeze()  # a collection in a child would write into every shared page
-    gc.disable()
+    prepare()
     serve(connection)
 
 

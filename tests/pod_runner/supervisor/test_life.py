@@ -88,6 +88,13 @@ def test_a_crashing_container_is_restarted_with_a_back_off(world: World) -> None
     wait_status(folder, lambda status: main_of(status)["restartCount"] == 2)
 
 
+def test_each_run_begins_with_the_images_files(world: World) -> None:
+    folder = world.run(*shell("test -e /tmp/mark && echo old; touch /tmp/mark; echo run; exit 1"))
+    wait_status(folder, lambda status: main_of(status)["restartCount"] >= 1)
+    until(lambda: world.log(folder, run=1) == ["run"])
+    until(lambda: list((folder / "root").glob(".gone/*")) == [])
+
+
 def test_a_program_that_is_not_there_is_named(world: World) -> None:
     status = wait_ended(world.run("/no/such/program", restartPolicy="Never"))
     ended = main_of(status)["state"]["terminated"]

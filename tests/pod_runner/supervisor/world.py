@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from pod_runner.supervisor import client
+from pod_runner.supervisor.forking import fork_supervisor
 from pod_runner.supervisor.lock import is_held
 from pod_runner.supervisor.order import SOCKET, NodePlaces, PodOrder
-from pod_runner.supervisor.spawner import fork_supervisor, prepare
 from pod_runner.supervisor.state import PodRecord, read_state
 
 Json = dict[str, Any]
@@ -27,16 +27,15 @@ SLEEP = ["/bin/sleep", "1000"]
 
 
 class World:
-    """A node without an agent."""
+    """A node without an agent; `prepare` is to be called once before."""
 
-    def __init__(self, base: Path) -> None:
-        prepare()  # as the spawner does
+    def __init__(self, base: Path, images: Path) -> None:
         self.parent = f"/podwire-test-{os.getpid()}"
         self.node = NodePlaces(
             name="node1",
             address="192.0.2.1",
             pods=f"{base}/pods",
-            images=f"{base}/images",
+            images=str(images),
             volumes=f"{base}/volumes",
             logs=f"{base}/logs",
             cgroup_parent=self.parent,
