@@ -23,12 +23,16 @@ def serve(connection: int) -> None:
 
     What this loop writes into between two forks each supervisor has a copy of, so it does very little.
     """
-    while name := os.read(connection, LONGEST_MESSAGE):
-        try:
-            answer = b"%d" % fork_supervisor(name)
-        except OSError as error:
-            answer = b"no process for a supervisor: " + str(error).encode()
-        os.write(connection, answer)
+    with suppress(ConnectionError):  # killed before it heard the answer: whom it asked for goes on
+        while name := os.read(connection, LONGEST_MESSAGE):
+            os.write(connection, _answer(name))
+
+
+def _answer(name: bytes) -> bytes:
+    try:
+        return b"%d" % fork_supervisor(name)
+    except OSError as error:
+        return b"no process for a supervisor: " + str(error).encode()
 
 
 def fork_supervisor(folder: bytes | Path) -> int:

@@ -22,12 +22,12 @@ from pod_runner.cluster.kinds import DEPLOYMENT, POD, SERVICE
 from pod_runner.cluster.objects import Object
 from pod_runner.cluster.store import ClusterStore
 from pod_runner.supervisor import client
-from pod_runner.supervisor.order import SOCKET
+from pod_runner.supervisor.order import ORDER, SOCKET
 from podwire.lab.blueprint import PODS, SHARED, Blueprint, RegistryKind
 from podwire.lab.breaking import Breaker, Part
 from podwire.lab.building import build, found, revive_node
 from podwire.lab.dying import dead_nodes
-from podwire.lab.finding import below, end
+from podwire.lab.finding import below, end, is_in
 from podwire.lab.folder import LabFolder
 from podwire.lab.ground import ETCD, await_registry, run_etcd
 from podwire.lab.inside import root, run_in
@@ -141,12 +141,13 @@ class Chaos:
 
     def kill_plugin(self) -> str:
         """Delete a pod, and kill the first plugin that is then seen at work, on whatever node."""
+        firsts = list(self.nodes.values())
         known = set(_pids())
         said = self.delete_pod()
         deadline = time.monotonic() + IN_THE_MIDDLE
         while time.monotonic() < deadline:
             for pid in (now := set(_pids())) - known:
-                if (name := _plugin(pid)) and pid in below(list(self.nodes.values())):
+                if (name := _plugin(pid)) and any(is_in(pid, first) for first in firsts):
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                         return f"{said}, and {name} was killed at work"
@@ -225,11 +226,11 @@ class Chaos:
     # ---- steps: used
 
     def attach(self) -> str:
-        return self._use("attached to", lambda path, pipes: client.attach(path, TERMINAL, pipes))
+        return self._use(TERMINAL, "attached to", lambda path, pipes: client.attach(path, TERMINAL, pipes))
 
     def execute(self) -> str:
         argv = ["sleep", "1000"]
-        return self._use("a command in", lambda path, pipes: client.execute(path, "web", argv, pipes))
+        return self._use("web", "a command in", lambda path, pipes: client.execute(path, "web", argv, pipes))
 
     def mend(self) -> None:
         """Mend all that is broken; agents are started as their supervisors, systemd or kubelet, would."""
@@ -252,8 +253,14 @@ class Chaos:
     def _node(self) -> str:
         return self._random.choice(sorted(self.nodes))
 
-    def _pod_folder(self) -> tuple[str, Path]:
-        choices = [(node, folder) for node in sorted(self.nodes) for folder in sorted(self.folders(node))]
+    def _pod_folder(self, container: str = "") -> tuple[str, Path]:
+        """Choose a pod, one that has a container of that name if one is named."""
+        choices = [
+            (node, folder)
+            for node in sorted(self.nodes)
+            for folder in sorted(self.folders(node))
+            if not container or _has(folder, container)
+        ]
         return self._random.choice(choices) if choices else (self._node(), Path("/nowhere"))
 
     def _kill(self, node: str, what: str, pid: int) -> str:
@@ -289,9 +296,9 @@ class Chaos:
         timer.start()
         self._stopped.append(timer)
 
-    def _use(self, what: str, begin: Callable[[Path, list[int]], client.Running]) -> str:
+    def _use(self, container: str, what: str, begin: Callable[[Path, list[int]], client.Running]) -> str:
         """Begin a conversation with a container, which `mend` ends by hanging up."""
-        node, folder = self._pod_folder()
+        node, folder = self._pod_folder(container)
         if not _supervisor_of(folder):
             return "nothing: no supervisor answers"
         pipes = [*os.pipe(), *os.pipe()]  # what it reads, what it writes
@@ -351,6 +358,13 @@ def _supervisor_of(folder: Path) -> int:
         caller.connect(str(folder / SOCKET))
         return int(struct.unpack("3i", caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
     return 0
+
+
+def _has(folder: Path, container: str) -> bool:
+    try:
+        return f'"{container}"' in (folder / ORDER).read_text()
+    except FileNotFoundError:  # the pod has just gone
+        return False
 
 
 def _state(folder: Path) -> JsonObject:

@@ -24,6 +24,7 @@ FIND = "find {places} -mindepth 1 ! -name 'index.sqlite*' 2>/dev/null || :"
 FDB = "bridge fdb show br cni0 2>/dev/null || :"  # there is none before the first pod
 BRIDGE = "cni0"  # stays when the last pod has gone, as the plugin's author wants it
 OURS = re.compile(r"nft: (table|chain|set|map|rule|counter) .*\"podwire")  # static: elements are what counts
+MAC = re.compile(r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b")
 NODES_OWN = ("loopback_ports", "local_dns4", "nodeport_addresses4", "pods4", "service_cidrs4")  # sets
 TOOLS = ("ps -eo", "nsenter ")  # of who looks
 OWN = {  # what runs in a node that has no pods, once in each; the first is there for the lab, too
@@ -91,7 +92,8 @@ def strangers(lab: int, nodes: int) -> list[str]:
 
 def new_lines(before: Dump, after: Dump) -> list[str]:
     """Say what came between two looks, but for what is made once and stays."""
-    return [line for line in sorted(after - before) if not _is_lasting(line)]
+    known = {MAC.sub("", line) for line in before}  # a node that was made anew has links of other MACs
+    return [line for line in sorted(after) if MAC.sub("", line) not in known and not _is_lasting(line)]
 
 
 def lines_about(dump: Dump, words: Iterable[str]) -> list[str]:
