@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.runner_peers import (
@@ -135,7 +135,8 @@ class Ours:
             raise SystemExit(f"{name}: {said}")
 
     def memory(self) -> int:
-        """Return what stays for pods: supervisors, pause processes, the spawner; and all of the agent."""
+        """Return what stays for idle pods: keepers, pause processes, the spawner; and all of the agent."""
+        _await_rest()
         agent = pss(Path(f"/proc/{self._agent}/smaps_rollup"))
         supervisors = pss_of("podwire-pod")
         if not supervisors:  # before the first: the spawner's pages are nobody else's yet
@@ -204,6 +205,26 @@ def _await_known(number: int) -> None:
         if time.monotonic() > deadline:
             raise SystemExit(f"the agent does not know its pods: {reply.stdout.decode()}")
         time.sleep(LOOK_EVERY)  # nothing tells
+
+
+def _await_rest() -> None:
+    """Wait until keepers are alone: idle pods are what is measured."""
+    deadline = time.monotonic() + LISTENS_WITHIN
+    while _workers():
+        if time.monotonic() > deadline:
+            raise SystemExit("workers of idle pods go on")
+        time.sleep(LOOK_EVERY * 100)  # nothing tells that a worker has gone, and looking costs
+
+
+def _workers() -> int:
+    """Return how many supervisors have one for a parent."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):  # it has ended
+            lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
+            if lines["Name"] == "podwire-pod":
+                parents[status.parent.name] = lines["PPid"]
+    return sum(parent in parents for parent in parents.values())
 
 
 def _await_listener(folder: Path) -> None:

@@ -25,6 +25,11 @@ class Joining:
         self._left = DELETE_ATTEMPTS
         self._timer: Timer | None = None
 
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether the pod is in its network, and nothing is under way."""
+        return self.is_joined and self._task is None and self._timer is None
+
     def needs_none(self) -> None:
         """There is nothing to join: the node's network, or none."""
         self.is_joined = True

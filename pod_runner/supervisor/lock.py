@@ -13,9 +13,9 @@ LOOKS = 5  # times; who only looks (`is_held`) has the lock for microseconds, a 
 PAUSE = 0.01  # seconds between them
 
 
-def take(folder: Path) -> int | None:
+def take(folder: str | Path) -> int | None:
     """Take the lock and return its descriptor, to be held for a lifetime; None if another has it."""
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(f"{folder}/{LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for _ in range(LOOKS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

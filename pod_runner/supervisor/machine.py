@@ -71,6 +71,19 @@ class Machine:
             troubles=tuple(shared.troubles.values()),
         )
 
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether all that is to run runs, and nothing is to be asked or tried."""
+        shared = self.shared
+        return (
+            shared.sandbox is not None
+            and not shared.is_stopping
+            and not shared.troubles
+            and self._joining.is_quiet
+            and self._retry is None
+            and all(life.is_quiet for life in self.all())
+        )
+
     def stop(self, grace: float) -> None:
         """Have the pod end in so many seconds; asked again, it hurries."""
         by = clock() + grace

@@ -10,7 +10,7 @@ from pod_runner.container.process import Stdio, start_container
 from pod_runner.container.sandbox import is_alive
 from pod_runner.container.spec import ContainerError, ContainerSpec
 from pod_runner.images.image import Image
-from pod_runner.kernel.processes import start_time
+from pod_runner.kernel.processes import parent, start_time
 from pod_runner.manifests.container import Container
 from pod_runner.supervisor.asking import Asker
 from pod_runner.supervisor.assembling import assemble
@@ -53,6 +53,15 @@ class ContainerLife:
     def is_running(self) -> bool:
         """Tell whether its process runs."""
         return self.record.pid != 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether it runs and is ready, or is done, and nothing is to be asked or tried."""
+        if self.kind is Kind.INIT or self.record.is_done:
+            return self.record.is_done
+        is_busy = self._ending is not None or self._beginning.is_busy
+        is_tended = self._tending is not None and self._tending.is_busy
+        return self.is_running and self.record.ready and not is_busy and not is_tended
 
     @property
     def is_passed(self) -> bool:
@@ -192,23 +201,36 @@ class ContainerLife:
 
     def adopt(self) -> None:
         """Go on with what an earlier supervisor has left."""
-        record = self.record
+        record, shared = self.record, self._shared
         if not record.pid:
             return
-        if not is_alive(record.pid, record.ticks):
+        is_running = is_alive(record.pid, record.ticks)
+        is_keepers = parent(record.pid) == shared.inherited.keeper
+        shared.hear()  # after that look: who has gone since is still to be told of
+        status = None if is_running or is_keepers else shared.inherited.ends.get(record.pid)
+        if not is_running and not is_keepers and status is None:
             self._ended(UNKNOWN_END, 0, "Unknown", "it ended while nobody supervised it")
             return
+        self._spec = read_spec(shared.folder, self.name)
+        self.recording.adopt(self._spec, record.runs - 1)
+        if status is not None:
+            self._exited(status)
+            return
         try:
-            self._shared.loop.on_stranger_exit(record.pid, self._stranger_exited)
+            self._await_end(is_keepers=is_keepers)
         except ProcessLookupError:  # at this very moment
             self._stranger_exited()
             return
-        self._spec = read_spec(self._shared.folder, self.name)
-        self.recording.adopt(self._spec, record.runs - 1)
         since = record.state.started_at if isinstance(record.state, Running) else clock()
         self._tend(clock() - since)
         if record.is_stopping and not self._shared.is_stopping:  # the earlier one was about to end it
             self._end_unwell("")
+
+    def _await_end(self, *, is_keepers: bool) -> None:
+        if is_keepers:  # which reaps it and tells its status
+            self._shared.loop.on_exit(self.record.pid, self._exited)
+        else:
+            self._shared.loop.on_stranger_exit(self.record.pid, self._stranger_exited)
 
     # --- ending
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from pod_runner.container.process import Stdio, start_exec
 from pod_runner.container.sandbox import Sandbox
 from pod_runner.container.spec import ContainerError, ContainerSpec, SandboxSpec
-from pod_runner.images.image import Image
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.manifests.pod import Pod
 from pod_runner.supervisor.fields import Facts
+from pod_runner.supervisor.keeping import Inheritance
 from pod_runner.supervisor.loop import Loop
 from pod_runner.supervisor.order import PodOrder
 from pod_runner.supervisor.restarts import BackOff
@@ -29,8 +29,7 @@ LOOPBACK = "127.0.0.1"
 class Shared:
     """One pod's things. `changed` is to be called after anything that its status or its next step depends on.
 
-    `notes`: limits and labels that this machine could not apply; `troubles`: what went wrong and is tried
-    again, by what it is about.
+    `troubles`: what went wrong and is tried again, by what it is about.
     """
 
     loop: Loop
@@ -41,11 +40,15 @@ class Shared:
     cgroups: Cgroups
     spec: SandboxSpec
     changed: Callable[[], None]
-    node_image: Image | None = None  # the node's own files, where the spawner has looked at them
+    inherited: Inheritance
     sandbox: Sandbox | None = None
     volumes: Volumes = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
     troubles: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """Return limits and labels that this machine could not apply."""
+        return self.record.notes
 
     @property
     def back_off(self) -> BackOff:
@@ -67,6 +70,11 @@ class Shared:
         """Return the pod as sentences name it."""
         metadata = self.pod.metadata
         return f"{metadata.name}_{metadata.namespace}({metadata.uid})"
+
+    def hear(self) -> None:
+        """Have what the keeper has reaped told to whoever waits for it."""
+        for pid, status in self.inherited.hear():
+            self.loop.ended(pid, status)
 
     def cgroup_of(self, container: str) -> str:
         """Return the path of a container's cgroup."""
