@@ -44,7 +44,7 @@ class CgroupsV1:
     def kill(self, path: str) -> None:
         """End all processes; none can fork meanwhile where there is a freezer."""
         freezer = self._folder("freezer", path)
-        if freezer is not None and freezer.exists():
+        if freezer is not None and pids_of(freezer):
             write(freezer / "freezer.state", "FROZEN")
             for pid in pids_of(freezer):
                 _kill(pid)

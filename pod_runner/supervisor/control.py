@@ -88,12 +88,15 @@ class ControlSocket:
         self._socket.listen(BACKLOG)
         loop.watch(self._socket.fileno(), self._accept)
 
-    def close(self) -> None:
-        """Hear nobody any more."""
+    def stop_listening(self) -> None:
+        """Take nobody new; those who are connected may be told something still."""
         self._loop.forget(self._socket.fileno())
         self._socket.close()
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Hang up."""
         for conversation in list(self._open):
             conversation.close()
 

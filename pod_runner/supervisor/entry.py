@@ -33,8 +33,7 @@ def supervise(folder: Path) -> int:
     except (OSError, ValueError, TypeError, KeyError, AssertionError, ValidationError) as error:
         os.write(2, f"{folder / ORDER} is no order: {error}\n".encode())
         return BAD_ORDER
-    supervision.run()
-    os.close(lock)
+    supervision.run(lambda: os.close(lock))
     return ENDED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pod_runner.kernel.cgroups import Cgroups
@@ -45,8 +46,8 @@ class Supervision:
         self._writing = Writing(self._shared)
         self._answering = Answering(self._machine, self._status_now, self._refresh)
 
-    def run(self) -> None:
-        """Go on until the pod has ended."""
+    def run(self, release: Callable[[], None]) -> None:
+        """Go on until the pod has ended; `release` lets go of its folder before anybody is told that."""
         record = self._shared.record
         if record.is_ended:
             return
@@ -57,6 +58,8 @@ class Supervision:
         self._settle()
         self._loop.run()
         self._settle()
+        control.stop_listening()
+        release()  # whoever was told would find a supervisor at work, and have to ask which one
         self._answering.tell_end(self._status)
         control.close()
         self._loop.close()
