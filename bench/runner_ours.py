@@ -250,7 +250,9 @@ def main(network: str, rounds: int, many: int, agent: int) -> None:
             found = measure_restart(held, many)
         else:
             held.prepare(
-                f"{kind}{one}" for kind, count in (("one", rounds), ("many", many)) for one in range(count)
+                f"{kind}{one}"
+                for kind, count in (("one", rounds + 1), ("many", many))
+                for one in range(count)
             )
             found = measure(held.as_peer(), rounds)
             if many:

@@ -96,10 +96,13 @@ class ControlSocket:
         self._open.add(made)
         return made
 
-    def close(self) -> None:
-        """Hear nobody any more."""
+    def stop_listening(self) -> None:
+        """Take nobody new; those who are connected may be told something still."""
         self._loop.forget(self._socket.fileno())
         self._socket.close()
+
+    def close(self) -> None:
+        """Hang up."""
         for conversation in list(self._open):
             conversation.close()
 

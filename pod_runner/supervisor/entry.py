@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pod_runner.supervisor.control import listen, unlink
-from pod_runner.supervisor.keeping import BAD_ORDER, FAILED, Inheritance, Keeper
-from pod_runner.supervisor.lock import take
+from pod_runner.supervisor.keeping import BAD_ORDER, ENDED, FAILED, Inheritance, Keeper
+from pod_runner.supervisor.lock import free, take
 from pod_runner.supervisor.order import ORDER, read_order
 from pod_runner.supervisor.reaping import be_known, become_reaper
 from pod_runner.supervisor.supervision import Supervision
@@ -37,13 +37,14 @@ def supervise(folder: str) -> int:
     except OSError as error:
         os.write(2, f"{folder}: no control socket: {error}\n".encode())
         return FAILED
-    code = Keeper(listener, partial(_work, folder)).run()
-    unlink(folder)
+    code = Keeper(listener, partial(_work, folder, lock)).run()
+    if code != ENDED:  # else its last worker let go of the folder, and it may be another's by now
+        unlink(folder)
     os.close(lock)
     return code
 
 
-def _work(name: str, inherited: Inheritance) -> int:
+def _work(name: str, lock: int, inherited: Inheritance) -> int:
     """Do what there is to do for a pod, in a process that ends with it."""
     folder = Path(name)
     try:
@@ -52,7 +53,13 @@ def _work(name: str, inherited: Inheritance) -> int:
     except (OSError, ValueError, TypeError, KeyError, AssertionError, ValidationError) as error:
         os.write(2, f"{folder / ORDER} is no order: {error}\n".encode())
         return BAD_ORDER
-    return supervision.run()
+    return supervision.run(partial(_let_go, name, lock))
+
+
+def _let_go(folder: str, lock: int) -> None:
+    """Let others have the folder; the keeper, which has the same lock, ends soon and touches it no more."""
+    unlink(folder)
+    free(lock)
 
 
 def detach(folder: str) -> None:

@@ -26,6 +26,11 @@ def take(folder: str | Path) -> int | None:
     return None
 
 
+def free(descriptor: int) -> None:
+    """Let go of the lock for all processes that have inherited it."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 def is_held(folder: Path) -> bool:
     """Tell whether a living supervisor holds a folder's lock."""
     try:

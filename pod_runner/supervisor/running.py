@@ -64,6 +64,11 @@ class ContainerLife:
         return self.is_running and self.record.ready and not is_busy and not is_tended
 
     @property
+    def is_ending(self) -> bool:
+        """Tell whether its process has got SIGKILL, or has ended."""
+        return not self.is_running or (self._ending is not None and self._ending.is_killed)
+
+    @property
     def is_passed(self) -> bool:
         """Tell whether the containers after it may begin."""
         if self.kind is Kind.SIDECAR:
@@ -266,6 +271,8 @@ class ContainerLife:
     def sandbox_died(self) -> None:
         """End what runs in namespaces that nobody else is in; in a new sandbox init containers run again."""
         if self.is_running:
+            self.cancel()
+            self.record.started = self.record.ready = False
             send(self.record.pid, signal.SIGKILL)
         elif self.kind is Kind.INIT and self.went_well:
             self.record.is_done = False

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,9 +98,7 @@ class Shared:
         Process 1 of a pid namespace ends when all others in it were reaped (pid_namespaces(7)), and what was
         executed in a container is this process's child: who waits here for the end would wait in vain.
         """
-        for pid in self.cgroups.pids(path):
-            with suppress(ProcessLookupError):  # it ended at this moment
-                os.kill(pid, signal.SIGKILL)
+        self.cgroups.signal(path)
 
     def kill_cgroup(self, path: str) -> None:
         """End everything in a cgroup, if there is one, and wait for that: no container of ours is in it."""

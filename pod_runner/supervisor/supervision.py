@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.manifests.pod import Pod
 from pod_runner.supervisor.answering import Answering
-from pod_runner.supervisor.control import ControlSocket, unlink
+from pod_runner.supervisor.control import ControlSocket
 from pod_runner.supervisor.keeping import ENDED, RESTS, Inheritance
 from pod_runner.supervisor.lines import JsonObject
 from pod_runner.supervisor.logs import clock
@@ -50,10 +51,15 @@ class Supervision:
         self._control = ControlSocket(self._loop, inherited.listener, self._answering.ask)
         self._resting = Resting(self._loop, order.node.rest_after, self._leave)
 
-    def run(self) -> int:
-        """Go on until the pod has ended, or is quiet; tell which."""
+    def run(self, release: Callable[[], None]) -> int:
+        """Go on until the pod has ended, or is quiet; tell which.
+
+        `release` lets go of the folder before anybody is told of the end: whoever was told would find a
+        supervisor at work, and have to ask which one.
+        """
         record = self._shared.record
         if record.is_ended:
+            release()
             return ENDED
         record.started_at = record.started_at or clock()
         self._loop.after_each = self._after_each
@@ -64,8 +70,9 @@ class Supervision:
         if self._resting.is_over:
             return RESTS
         self._settle()
+        self._control.stop_listening()
+        release()
         self._answering.tell_end(self._status)
-        unlink(self._folder)
         self._control.close()
         self._loop.close()
         return ENDED
