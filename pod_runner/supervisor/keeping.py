@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import socket
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -89,11 +90,13 @@ class Keeper:
         """Have workers work until the pod needs none any more; return the last one's exit code."""
         pause = FIRST_PAUSE
         while True:
+            began = time.monotonic()
             code = self._have_worked()
             if code in (ENDED, BAD_ORDER):
                 return code
+            if code == RESTS or time.monotonic() - began > LONGEST_PAUSE:
+                pause = FIRST_PAUSE  # it could work
             if code == RESTS:
-                pause = FIRST_PAUSE
                 self._rest()
             else:
                 self._wait(pause)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pod_runner.supervisor import client
+from pod_runner.supervisor.lock import is_held
 from pod_runner.supervisor.order import SOCKET
 from tests.pod_runner.supervisor.world import (
     World,
@@ -159,6 +160,20 @@ def test_a_killed_keeper_takes_its_worker_along(world: World) -> None:
     kill(before)
     status = wait_status(folder, lambda status: main_of(status)["restartCount"] == 1)
     assert main_of(status)["lastState"]["terminated"]["exitCode"] == 255, "an adopted one's is not known"
+
+
+def test_a_killed_keeper_of_a_quiet_pod_is_followed_by_one_that_has_it(world: World) -> None:
+    folder, keeper = rested(world)
+    before = record(folder)
+    kill(keeper)
+    assert not is_held(folder)
+    second = world.supervise(folder)
+    until(lambda: len(workers(second)) == 1)
+    until(lambda: not workers(second))
+    assert record(folder) == before, "nothing was restarted, and nothing forgotten"
+    client.stop(folder / SOCKET, 0)
+    assert all(is_gone(pid) for pid in (before.pause, before.containers["main"].pid))
+    assert world.cgroup(folder) == []
 
 
 @pytest.mark.parametrize(
