@@ -100,7 +100,8 @@ def _all(world: World, rounds: int, many: int, agent: int) -> Found:
         lost = [duel for duel in (*ALONE, *_together(many)) if duel.is_lost(found)]
         for name in dict.fromkeys(name for duel in lost for name in (duel.name, duel.peer)):
             _turn(found, world, name, rounds, many if any(one.is_of_many for one in lost) else 0, agent)
-    _add(found, "cni", world, ["bench.runner_ours", "restart", 0, many, agent])
+    for what in ("probed", "restart"):
+        _add(found, "cni", world, ["bench.runner_ours", what, 0, many, agent])
     return found
 
 
@@ -183,6 +184,12 @@ def _beside(found: Found, many: int) -> list[Row]:
     return [
         Row(f"memory of an idle pod, of {many}; containerd and its shim", "MiB", kept["cni"], kept["ctr"], 1),
         Row(f"memory of an idle pod, of {many}; conmon", "MiB", kept["cni"], kept["podman-none"]),
+        Row(
+            f"memory of a pod with a probe every 10 s, of {many}; containerd and its shim, which ask none",
+            "MiB",
+            median(found["cni"]["memory probed"]) / (1 << 20),
+            kept["ctr"],
+        ),
         Row(f"killed agent: all {many} pods are known again", "ms", median(found["cni"]["restart"])),
     ]
 

@@ -78,7 +78,6 @@ class Machine:
         return (
             shared.sandbox is not None
             and not shared.is_stopping
-            and not shared.troubles
             and self._joining.is_quiet
             and self._retry is None
             and all(life.is_quiet for life in self.all())
@@ -163,6 +162,7 @@ class Machine:
         if shared.spec.network is not Network.CNI:
             self._joining.needs_none()
             self._write_etc()
+        shared.trouble("volumes", "")
         try:
             keep_volumes(shared.order, shared.pod, sandbox.pid)
         except ContainerError as error:  # the pod runs; only a later supervisor would miss something

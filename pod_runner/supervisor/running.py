@@ -176,6 +176,8 @@ class ContainerLife:
             write_spec(self._shared.folder, spec)
         except OSError as error:
             self._shared.trouble("specs", f"what {self.name} is could not be written down: {error}")
+        else:
+            self._shared.trouble("specs", "")
 
     def _tend(self, ran: float) -> None:
         self._tending = Tending(self.asker(), self.record, ran, self._shared.changed, self._end_unwell)
@@ -209,18 +211,14 @@ class ContainerLife:
         record, shared = self.record, self._shared
         if not record.pid:
             return
-        is_running = is_alive(record.pid, record.ticks)
-        is_keepers = parent(record.pid) == shared.inherited.keeper
-        shared.hear()  # after that look: who has gone since is still to be told of
-        status = None if is_running or is_keepers else shared.inherited.ends.get(record.pid)
-        if not is_running and not is_keepers and status is None:
-            self._ended(UNKNOWN_END, 0, "Unknown", "it ended while nobody supervised it")
+        is_keepers = (
+            parent(record.pid) == shared.inherited.keeper
+        )  # then its end is told: not yet, or just now
+        if not is_keepers and not is_alive(record.pid, record.ticks):
+            self._ended_before()
             return
         self._spec = read_spec(shared.folder, self.name)
         self.recording.adopt(self._spec, record.runs - 1)
-        if status is not None:
-            self._exited(status)
-            return
         try:
             self._await_end(is_keepers=is_keepers)
         except ProcessLookupError:  # at this very moment
@@ -230,6 +228,18 @@ class ContainerLife:
         self._tend(clock() - since)
         if record.is_stopping and not self._shared.is_stopping:  # the earlier one was about to end it
             self._end_unwell("")
+
+    def _ended_before(self) -> None:
+        """Say how it ended, if the keeper knows."""
+        shared = self._shared
+        shared.hear()
+        status = shared.inherited.ends.get(self.record.pid)
+        if status is None:
+            self._ended(UNKNOWN_END, 0, "Unknown", "it ended while nobody supervised it")
+            return
+        self._spec = read_spec(shared.folder, self.name)
+        self.recording.adopt(self._spec, self.record.runs - 1)
+        self._exited(status)
 
     def _await_end(self, *, is_keepers: bool) -> None:
         if is_keepers:  # which reaps it and tells its status

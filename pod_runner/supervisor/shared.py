@@ -25,10 +25,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass
 class Shared:
-    """One pod's things. `changed` is to be called after anything that its status or its next step depends on.
-
-    `troubles`: what went wrong and is tried again, by what it is about.
-    """
+    """One pod's things. `changed` is to be called after all that its status or its next step depends on."""
 
     loop: Loop
     folder: Path
@@ -41,12 +38,16 @@ class Shared:
     inherited: Inheritance
     sandbox: Sandbox | None = None
     volumes: Volumes = field(default_factory=dict)
-    troubles: dict[str, str] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
         """Return limits and labels that this machine could not apply."""
         return self.record.notes
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Return what went wrong, by what it is about; a timer tries again what can be."""
+        return self.record.troubles
 
     @property
     def back_off(self) -> BackOff:
@@ -106,6 +107,8 @@ class Shared:
             self.cgroups.kill(path)
         except ContainerError as error:
             self.trouble("cgroup", str(error))
+        else:
+            self.trouble("cgroup", "")
 
     def remove_cgroup(self, path: str) -> None:
         """Remove a cgroup, if there is one; what cannot be removed is left to `podwire pod gc`."""

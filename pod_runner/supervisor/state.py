@@ -46,6 +46,7 @@ class PodRecord:
     is_initialized: bool = False
     is_ended: bool = False
     notes: list[str] = field(default_factory=list)  # what this machine could not apply, as sentences
+    troubles: dict[str, str] = field(default_factory=dict)  # what went wrong, by what it is about
     containers: dict[str, ContainerRecord] = field(default_factory=dict)
 
     def container(self, name: str) -> ContainerRecord:

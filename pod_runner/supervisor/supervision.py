@@ -134,6 +134,8 @@ class Supervision:
             update_config_maps(order, self._shared.pod)
         except (OSError, ValueError, TypeError, KeyError) as error:
             self._shared.trouble("config maps", f"the order could not be read again: {error}")
+        else:
+            self._shared.trouble("config maps", "")
         self._changed()
 
 

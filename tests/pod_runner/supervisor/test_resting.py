@@ -67,6 +67,15 @@ def test_a_quiet_pod_has_no_worker_and_answers(world: World) -> None:
     until(lambda: is_gone(keeper))
 
 
+def test_a_pod_with_a_trouble_that_stays_is_quiet_and_goes_on_telling_it(world: World) -> None:
+    folder = world.run(node={**SOON, "cluster_dns": ()})
+    troubles = wait_status(folder, lambda status: condition(status, "Ready"))["podwire"]["troubles"]
+    assert "no DNS address" in troubles[0]
+    keeper = world.supervisors[-1]
+    until(lambda: not workers(keeper))
+    assert client.status(folder / SOCKET)["podwire"] == {"troubles": troubles}
+
+
 def test_the_exit_code_of_a_container_that_ends_meanwhile_is_exact(world: World) -> None:
     folder, _ = rested(world, *shell(WAITING), restartPolicy="Never")
     os.kill(record(folder).containers["main"].pid, signal.SIGUSR1)
