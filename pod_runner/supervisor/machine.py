@@ -93,7 +93,7 @@ class Machine:
     def adopt(self) -> None:
         """Go on with what an earlier supervisor has left."""
         record, shared = self.shared.record, self.shared
-        if not record.pause:
+        if not record.pause and not any(life.is_running for life in self.all()):
             return
         if is_alive(record.pause, record.ticks):
             shared.sandbox = Sandbox(record.pause, record.ticks, shared.spec)

@@ -42,6 +42,8 @@ class Resting:
         left = self._latest + self._after - time.monotonic()
         if left > SLACK:
             self._look_in(left)
-        elif self._leave():  # else something is to come, and happens in a round
+        elif self._leave():
             self.is_over = True
             self._loop.stop()
+        else:  # what is to come may come in this very round
+            self._look_in(self._after)

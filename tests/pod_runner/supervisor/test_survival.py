@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -142,6 +143,19 @@ def test_a_killed_pause_process_is_made_anew(world: World, unseen: bool) -> None
     assert is_gone(before)
     assert (folder / "volumes" / "v" / "runs").read_text() == "x\nx\n", "init containers ran again"
     assert main_of(status_of(folder))["restartCount"] == 1
+
+
+def test_containers_that_outlived_their_pause_process_and_supervisor_are_ended(world: World) -> None:
+    folder = world.place({"containers": [container("main")]})
+    supervisor, pause, before = start(world, folder), record(folder).pause, pid_of(folder)
+    kill_supervisor(folder, supervisor)
+    state = json.loads((folder / "state.json").read_text())
+    kill(pause)
+    (folder / "state.json").write_text(json.dumps(state | {"pause": 0, "ticks": 0}))  # all that was noted
+    world.supervise(folder)
+    until(lambda: is_gone(before) and pid_of(folder) not in (0, before))
+    wait_status(folder, lambda status: condition(status, "Ready"))
+    assert record(folder).pause not in (0, pause)
 
 
 def test_a_supervisor_killed_at_any_moment_of_the_start_is_followed_by_one_that_ends_well(
