@@ -23,6 +23,7 @@ PANELS = {
         "explain": "podwire.commands.explain",
         "inspect": "podwire.commands.inspect",
         "map": "podwire.commands.map",
+        "conformance": "podwire.commands.conformance",
         "ipam": "podwire.ipam_commands",
     },
     "This node": {

@@ -68,7 +68,8 @@ def told(before: JsonObject, facts: NodeFacts, now: str) -> JsonObject:
     kept = {key: value for key, value in words(before, "metadata", "labels").items() if key not in set_before}
     others = [one for one in rows(before, "spec", "taints") if _mark(one) not in tainted_before]
     mine = [one for one in taints if _mark(one) not in {_mark(other) for other in others}]
-    annotations |= {OWN_LABELS: ",".join(sorted(labels)), OWN_TAINTS: ",".join(map(_mark, taints))}
+    own = {OWN_LABELS: ",".join(sorted(labels)), OWN_TAINTS: ",".join(map(_mark, taints))}
+    annotations = {key: value for key, value in (annotations | own).items() if value or key not in own}
     spec = {**table(before, "spec"), "taints": [*others, *mine]}
     if facts.pod_cidrs:
         spec |= {"podCIDR": facts.pod_cidrs[0], "podCIDRs": list(facts.pod_cidrs)}

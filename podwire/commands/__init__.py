@@ -5,6 +5,7 @@
     options.py       options that several commands take
     cni_session.py   one operation of `cni`, from its options to what is printed
     cni.py, schema.py, lint.py, install.py, inspect.py, explain.py, doctor.py, lab.py, image.py   one each
+    conformance.py   hands its arguments to the conformance suite
     cluster_options.py   options of kubectl's words: which cluster, which namespace, which objects
     get.py, watched.py, describe.py, events.py, pod_logs.py, wait.py, top_cluster.py   what there is
     apply.py, delete.py, run.py, scale.py, rollout.py, label.py   what is to be

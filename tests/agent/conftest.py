@@ -144,6 +144,6 @@ def no_descriptors_left() -> Iterator[None]:
 
 def wait_until(condition: Callable[[], bool]) -> None:
     """Wait for what another thread or process is about to do; fail if it does not."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not come to be"

@@ -16,7 +16,7 @@ from podwire.agent.jobs import Job, Pool
 from podwire.agent.protocol import Reply, Request, decode_reply
 from tests.agent.conftest import wait_until
 
-WAIT = 10  # seconds after which something that must come has not
+WAIT = 60  # seconds after which something that must come has not
 LATE = Reply(1, b"late")
 
 

@@ -22,7 +22,7 @@ from podwire.agent.protocol import NOT_SERVED, OVERLAY, Reply, Request
 from tests.agent.conftest import SOCKET
 from tests.ways import running_agent
 
-WITHIN = 20.0  # seconds for a lease
+WITHIN = 60.0  # seconds for a lease
 NET_CONF = {"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}
 
 
@@ -55,7 +55,7 @@ def service(host: None, tmp_path: Path) -> Iterator[OverlayService]:
 
 
 def question(**body: str) -> Reply:
-    return ask(SOCKET, Request(OVERLAY, {}, json.dumps(body).encode()), timeout=10)
+    return ask(SOCKET, Request(OVERLAY, {}, json.dumps(body).encode()), timeout=60)
 
 
 def podwire(*words: str) -> subprocess.CompletedProcess[str]:

@@ -56,7 +56,7 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 def question(**body: str) -> Reply:
-    return ask(SOCKET, Request(RUNNER, {}, json.dumps(body).encode()), timeout=10)
+    return ask(SOCKET, Request(RUNNER, {}, json.dumps(body).encode()), timeout=60)
 
 
 def answer(**body: str) -> Any:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -243,10 +244,11 @@ class TestAFullQueue:
         slow_ipam.wait_begun()
         with socket.socket(socket.AF_UNIX) as queued:
             queued.connect(str(SOCKET))
-            queued.sendall(encode_request(Request("bridge", {}, b"")))  # comes first, so it is read first
+            queued.sendall(encode_request(Request("bridge", {}, b"")))
+            wait_until(lambda: status()["queue"] == 1)
             turned_away = caller.ask("VERSION", BRIDGE, None)
             slow_ipam.let_go()
-            adding.join(10)
+            adding.join(60)
             assert json.loads(turned_away.stdout)["code"] == 11
             assert added[0].status == 0 and queued.recv(4) == b"PWA1"
 
@@ -258,23 +260,24 @@ class TestAFullQueue:
         with socket.socket(socket.AF_UNIX) as queued:
             queued.connect(str(SOCKET))
             queued.sendall(encode_request(Request("bridge", {}, b"")))
-
-            seen = json.loads(ask(SOCKET, Request(STATUS, {}, b""), timeout=5).stdout)
-
-            assert (seen["busy"], seen["queue"]) == (1, 1)
+            wait_until(lambda: (status()["busy"], status()["queue"]) == (1, 1))
         slow_ipam.let_go()
-        adding.join(10)
+        adding.join(60)
+
+
+def status() -> Any:
+    return json.loads(ask(SOCKET, Request(STATUS, {}, b""), timeout=30).stdout)
 
 
 def test_the_status_tells_what_was_done(caller: Caller, pod: MakePod) -> None:
     caller.add(BRIDGE, pod("one"))
     caller.ask("ADD", BRIDGE | {"mtu": True}, pod("two"))
 
-    status = json.loads(ask(SOCKET, Request(STATUS, {}, b"")).stdout)
+    said = status()
 
-    seen = {(one["verb"], one["plugin"], one["code"]): one["number"] for one in status["requests"]}
+    seen = {(one["verb"], one["plugin"], one["code"]): one["number"] for one in said["requests"]}
     assert seen == {("ADD", "bridge", 0): 1, ("ADD", "bridge", 7): 1}
-    assert status["pid"] == os.getpid() and status["memory"] > 1 << 20
+    assert said["pid"] == os.getpid() and said["memory"] > 1 << 20
 
 
 def test_what_others_change_meanwhile_is_noticed(caller: Caller, pod: MakePod) -> None:

@@ -58,11 +58,11 @@ def services(host: None, tmp_path: Path) -> Iterator[Services]:
 
 
 def question(**body: str) -> Reply:
-    return ask(SOCKET, Request(SERVICES, {}, json.dumps(body).encode()), timeout=10)
+    return ask(SOCKET, Request(SERVICES, {}, json.dumps(body).encode()), timeout=60)
 
 
 def get(port: int, path: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
         return str(answer.read().decode())
 
 
@@ -80,7 +80,7 @@ def test_an_agent_without_services_says_so(host: None) -> None:
 
 def test_who_answers_where_and_how_much_is_shown(services: Services) -> None:
     with socket.create_server(("10.244.0.5", 8080)) as server:
-        clients = [socket.create_connection(("10.96.0.5", 80), timeout=5) for _ in range(3)]
+        clients = [socket.create_connection(("10.96.0.5", 80), timeout=30) for _ in range(3)]
         body: dict[str, Any] = json.loads(question(ask="show", of="default/web").stdout)
         for client in clients:
             client.close()

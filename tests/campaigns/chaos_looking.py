@@ -18,6 +18,7 @@ from tests.campaigns.chaos_lab import NODES, ChaosLab
 PATIENCE = 60.0  # seconds for the wanted state to come back, on a machine busy with other tests
 LOOK = 0.05  # seconds between two looks: there is nothing that tells of all of it
 ANSWER_IN = 1.0  # seconds
+TUNNEL = '"dev": "flannel.1"'
 LAST_LINES = 12  # of each agent's log
 
 
@@ -26,6 +27,7 @@ class Watcher:
 
     def __init__(self, chaos: ChaosLab) -> None:
         self._chaos = chaos
+        self._await(self._unacquainted)
         self._before = {node: self._dump(node) for node in chaos.nodes}
         self._uids: set[str] = set()
         self._addresses: set[str] = set()
@@ -89,6 +91,14 @@ class Watcher:
                 if said.exists() and (why := said.read_text().strip()):
                     lines.append(f"{node}: {folder.name}: {why[-2000:]}")
         return lines + [_told(pod) for pod in self._chaos.pods()]
+
+    def _unacquainted(self) -> str:
+        """Return which nodes do not know the way to each other yet: that is no pod's."""
+        ways = {
+            node: sum(line.startswith("route: ") and TUNNEL in line for line in self._dump(node))
+            for node in self._chaos.nodes
+        }
+        return "" if set(ways.values()) == {NODES - 1} else f"ways to other nodes: {ways}"
 
     def _await(self, look: Callable[[], str]) -> None:
         deadline = time.monotonic() + PATIENCE

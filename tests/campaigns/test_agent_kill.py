@@ -27,7 +27,7 @@ from tests.ways import AGENT, write_launchers
 
 pytestmark = pytest.mark.campaign
 
-RUNS, SHARES = rounds(60), 2
+RUNS, SHARES = rounds(20), 2
 SOCKET = Path("/run/podwire/agent.sock")
 NET = {"cniVersion": "1.0.0", "name": "net"}
 BRIDGE = NET | {

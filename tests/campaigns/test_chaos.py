@@ -1,6 +1,6 @@
 """Whatever happens to a cluster, in whatever order: the wanted state comes back, and nothing is left.
 
-`PODWIRE_TEST_ROUNDS=25 ./dev test tests/campaigns/test_chaos.py` makes 300 steps with each registry; CI makes
+`PODWIRE_TEST_ROUNDS=50 ./dev test tests/campaigns/test_chaos.py` makes 300 steps with each registry; CI makes
 fewer. `PODWIRE_TEST_SEED=N` makes those of an earlier run again.
 """
 
@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.campaign,
 ]
 
-STEPS = rounds(12)
+STEPS = rounds(6)
 BETWEEN = 6  # steps, at most, before all must be well again
 SEED = int(os.environ.get("PODWIRE_TEST_SEED", "0")) or Random().randrange(1 << 32)
 TOLD = 3 * BETWEEN  # of the last steps, where it goes wrong

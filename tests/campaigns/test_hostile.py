@@ -24,7 +24,7 @@ from tests.rounds import rounds
 
 pytestmark = pytest.mark.campaign
 
-REQUESTS = rounds(4_000)
+REQUESTS = rounds(1_000)
 IPAM: Json = {"type": "host-local", "ranges": [[{"subnet": "10.9.0.0/24"}]]}
 SUBNET_FILE = "/run/flannel/subnet.env"
 PREVIOUS: Json = {

@@ -24,7 +24,7 @@ from tests.rounds import rounds
 
 pytestmark = pytest.mark.campaign
 
-RUNS, SHARES = rounds(160), 2  # a share for each core
+RUNS, SHARES = rounds(60), 2  # a share for each core
 CHAIN: list[Json] = [
     {
         "type": "bridge",

@@ -53,7 +53,7 @@ def running(folder: Path, *words: str) -> Iterator[Path]:
 
 def fetch(url: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://{url}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{url}", timeout=30) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -32,12 +33,18 @@ def build() -> Path:
     for source in (SOURCE, *sorted(LIBRARY.glob("*.go"))):
         digest.update(source.read_bytes())
     target = folder_of_executables() / f"libcni_tool-{digest.hexdigest()[:16]}"
-    if not target.exists():
-        fresh = target.with_name(f"{target.name}.{os.getpid()}")
-        environment = {**os.environ, "GO111MODULE": "off", "GOPATH": str(GOPATH), "GOFLAGS": ""}
-        subprocess.run(["go", "build", "-o", fresh, "."], cwd=SOURCE.parent, env=environment, check=True)
-        fresh.rename(target)
+    with target.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one process of pytest builds it, the others have it then
+        if not target.exists():
+            _compile(target)
     return target
+
+
+def _compile(target: Path) -> None:
+    fresh = target.with_name(f"{target.name}.{os.getpid()}")
+    environment = {**os.environ, "GO111MODULE": "off", "GOPATH": str(GOPATH), "GOFLAGS": ""}
+    subprocess.run(["go", "build", "-o", fresh, "."], cwd=SOURCE.parent, env=environment, check=True)
+    fresh.rename(target)
 
 
 def find_cnitool() -> Path | None:

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("cni_spec", "linuxnet", "cluster_store", "ipam", "overlay", "cni_plugins", "pod_runner", "podwire")
+ROOMS = (
+    "cni_spec", "linuxnet", "cluster_store", "ipam", "overlay", "service_proxy", "cni_plugins", "pod_runner",
+    "podwire", "conformance",
+)  # fmt: skip
 
 
 def test_imports_only_point_down() -> None:

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.ipam_world import GO, World, assert_in_step, files, go, go_address, pool
+from tests.rounds import rounds
 
 pytestmark = pytest.mark.skipif(not GO.exists(), reason=f"the reference's plugin is not at {GO}")
 
-SUBNET = "10.1.0.0/22"
+SUBNET = "10.1.0.0/21"  # room for ten times as many rounds
+FORKS = 4
+EACH = rounds(25)  # ADDs of each fork
+THEIRS = FORKS * EACH
 
 
 @pytest.fixture
@@ -47,21 +51,21 @@ def _whole(path: Path) -> dict[str, bytes]:
 
 @pytest.mark.campaign
 def test_a_storm_of_both_gives_no_address_twice_and_loses_none(world: World) -> None:
-    """2,000 operations: 500 ADDs of each, and a DEL of every other one by whoever did not add it."""
-    workers = [_fork(world, f"ours-{n}", range(125)) for n in range(4)]
+    """As many ADDs of each, then a DEL of every one by whoever did not add it."""
+    workers = [_fork(world, f"ours-{n}", range(EACH)) for n in range(FORKS)]
     with ThreadPoolExecutor(4) as threads:
-        added = list(threads.map(lambda i: go("ADD", world.folder, f"go-{i}", SUBNET), range(500)))
+        added = list(threads.map(lambda i: go("ADD", world.folder, f"go-{i}", SUBNET), range(THEIRS)))
     for worker in workers:
         assert os.waitpid(worker, 0)[1] == 0
     given = {f"go-{i}": go_address(answer) for i, answer in enumerate(added)}
     given |= dict(_reports(world))
-    assert len(given) == 1000 == len(set(given.values()))
+    assert len(given) == 2 * THEIRS == len(set(given.values()))
     assert files(world.path) == {address: f"{who}\r\neth0" for who, address in given.items()}
     assert_in_step(world)
 
-    leavers = [_fork_deletes(world, [f"go-{i}" for i in range(n, 500, 4)]) for n in range(4)]
+    leavers = [_fork_deletes(world, [f"go-{i}" for i in range(n, THEIRS, FORKS)]) for n in range(FORKS)]
     with ThreadPoolExecutor(4) as threads:
-        ours = [f"ours-{n}-{i}" for n in range(4) for i in range(125)]
+        ours = [f"ours-{n}-{i}" for n in range(FORKS) for i in range(EACH)]
         assert all(answer == {} for answer in threads.map(lambda w: go("DEL", world.folder, w, SUBNET), ours))
     for leaver in leavers:
         assert os.waitpid(leaver, 0)[1] == 0

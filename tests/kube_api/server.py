@@ -116,7 +116,7 @@ class ApiServer:
     def wait_watchers(self, count: int) -> None:
         """Wait until so many watches are open."""
         with self.objects.changed:
-            assert self.objects.changed.wait_for(lambda: self.watching == count, timeout=10), self.watching
+            assert self.objects.changed.wait_for(lambda: self.watching == count, timeout=60), self.watching
 
     def questions(self, method: str = "GET") -> list[Asked]:
         """Return what was asked so far by a method."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -51,11 +52,25 @@ class Machine:
         return take_dump(self.world.run) | frozenset(numbered)
 
 
-@pytest.fixture
-def machine() -> Iterator[Machine]:
+@contextmanager
+def _machine() -> Iterator[Machine]:
     with World() as world:
         world.run(["mkdir", "-p", "/run/podwire"])
         yield Machine(world)
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    with _machine() as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Machine]:
+    """A machine with a lab of two nodes and a pod on each, for test after test: each leaves it so."""
+    with _machine() as machine:
+        machine.lab("up", "--nodes", "2")
+        yield machine
 
 
 def pairs(status: Any) -> set[tuple[str, str]]:

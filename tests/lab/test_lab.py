@@ -17,21 +17,17 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespa
 EVERYBODY = set(permutations(["node1/pod1", "node2/pod1", "node3/pod1"], 2))
 
 
-def test_a_lab_leaves_nothing(machine: Machine) -> None:
+def test_a_lab_does_not_touch_the_machines_network_and_leaves_nothing(machine: Machine) -> None:
+    kinds = ("link", "address", "route", "nft", "iptables", "mount")
     before = machine.dump()
-    machine.lab("up", "--nodes", "2")
-    seen = " ".join(difference(before, machine.dump()))
+    machine.lab("up", "--nodes", "2", "--registry", "directory")
+    during = machine.dump()
+    seen = " ".join(difference(before, during))
     assert "process: sleep" in seen and "pwlab-lab-node1" in seen, "the dump should see a lab"
+    of_the_machine = [{line for line in dump if line.startswith(kinds)} for dump in (before, during)]
+    assert of_the_machine[0] == of_the_machine[1]
     machine.lab("down")
     assert difference(before, machine.dump()) == []
-
-
-def test_a_lab_does_not_touch_the_machines_network(machine: Machine) -> None:
-    kinds = ("link", "address", "route", "nft", "iptables", "mount")
-    before = {line for line in machine.dump() if line.startswith(kinds)}
-    machine.lab("up", "--nodes", "2", "--registry", "directory")
-    assert {line for line in machine.dump() if line.startswith(kinds)} == before
-    machine.lab("down")
 
 
 def test_every_pod_reaches_every_other_by_its_own_address(machine: Machine) -> None:
@@ -46,8 +42,8 @@ def test_every_pod_reaches_every_other_by_its_own_address(machine: Machine) -> N
     assert machine.lab("exec", "node1/pod1", "--", *page) == "pod1\n"
 
 
-def test_the_map_is_what_ping_says(machine: Machine) -> None:
-    machine.lab("up", "--nodes", "2")
+def test_the_map_is_what_ping_says(standing: Machine) -> None:
+    machine = standing
     machine.lab("break", "node1", "link")
     seen = machine.status()
     assert pairs(seen) == set()
@@ -64,11 +60,8 @@ def test_the_map_is_what_ping_says(machine: Machine) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["--topology", "routed"],
-        ["--mode", "vxlan-gpe"],
-        ["--mode", "direct"],
-        ["--dual-stack"],
-        ["--mtu", "9000"],
+        ["--topology", "routed", "--mtu", "9000"],
+        ["--mode", "direct", "--dual-stack"],
         ["--dual-stack", "--topology", "routed", "--mode", "vxlan-gpe"],
     ],
     ids=" ".join,
@@ -108,11 +101,11 @@ def test_a_lab_with_etcd(machine: Machine) -> None:
 @pytest.mark.campaign
 def test_two_labs_stand_side_by_side(machine: Machine) -> None:
     for name in ("one", "two"):
-        machine.lab("up", "--nodes", "2", "--name", name)
+        machine.lab("up", "--nodes", "2", "--pods", "2", "--name", name)
     machine.lab("down", "--name", "one")
     assert machine.attempt("status", "--name", "one").returncode == 1
     seen = machine.status("--name", "two")
-    assert seen["isWhole"] and len(pairs(seen)) == 2
+    assert seen["isWhole"] and len(pairs(seen)) == 4 * 3
 
 
 @pytest.mark.campaign
@@ -130,20 +123,19 @@ def test_a_node_joins_and_a_node_leaves(machine: Machine) -> None:
 
 
 @pytest.mark.campaign
-def test_a_node_that_dies_keeps_its_lease_and_gets_it_again(machine: Machine) -> None:
-    machine.lab("up", "--nodes", "2")
-    lease = machine.status()["nodes"][0]["lease"]
-    machine.lab("remove-node", "--abruptly", "node1")
-    assert machine.lab("add-node") == "node1\n"
-    seen = machine.status()
+def test_a_node_that_dies_keeps_its_lease_and_gets_it_again(standing: Machine) -> None:
+    lease = standing.status()["nodes"][0]["lease"]
+    standing.lab("remove-node", "--abruptly", "node1")
+    assert standing.lab("add-node") == "node1\n"
+    seen = standing.status()
     assert seen["nodes"][0]["lease"] == lease
     assert seen["isWhole"]
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("part", ["agent", "link", "registry"])
-def test_what_was_broken_is_seen_and_mended(machine: Machine, part: str) -> None:
-    machine.lab("up", "--nodes", "2")
+def test_what_was_broken_is_seen_and_mended(standing: Machine, part: str) -> None:
+    machine = standing
     machine.lab("break", "node1", part)
     machine.lab("break", "node1", part)
     seen = machine.status()
@@ -154,11 +146,13 @@ def test_what_was_broken_is_seen_and_mended(machine: Machine, part: str) -> None
     machine.lab("pod", "add", "node1")
     seen = machine.status()
     assert seen["isWhole"] and [node["broken"] for node in seen["nodes"]] == [[], []]
+    machine.lab("pod", "remove", "node1")
 
 
 @pytest.mark.campaign
-def test_pods_come_and_go(machine: Machine) -> None:
-    machine.lab("up", "--nodes", "2", "--pods", "2")
+def test_pods_come_and_go(standing: Machine) -> None:
+    machine = standing
+    assert machine.lab("pod", "add", "node1").startswith("pod2 ")
     name, address = machine.lab("pod", "add", "node1").split()
     assert name == "pod3"
     assert machine.status()["nodes"][0]["pods"][2] == {"name": "pod3", "addresses": [address]}
@@ -168,6 +162,8 @@ def test_pods_come_and_go(machine: Machine) -> None:
     reserved = machine.lab("exec", "node1", "--", "ls", "/var/lib/cni/networks/lab").split()
     assert len([one for one in reserved if one[0].isdigit()]) == 1
     assert machine.lab("exec", "node1", "--", "ls", "/run/netns") == "pod2\n"
+    machine.lab("pod", "remove", "node1", "pod2")
+    assert machine.lab("pod", "add", "node1").startswith("pod1 ")
 
 
 def test_names_of_namespaces_are_those_of_ip_netns(machine: Machine) -> None:
@@ -197,8 +193,8 @@ def test_what_cannot_be_is_said(machine: Machine, words: list[str], sentence: st
 
 
 @pytest.mark.campaign
-def test_a_second_lab_of_the_name_is_refused_and_the_first_lives(machine: Machine) -> None:
-    machine.lab("up", "--nodes", "2")
+def test_a_second_lab_of_the_name_is_refused_and_the_first_lives(standing: Machine) -> None:
+    machine = standing
     done = machine.attempt("up")
     assert done.returncode == 1 and b"already" in done.stderr
     assert machine.status()["isWhole"]

@@ -17,7 +17,7 @@ from tests.lab.conftest import Machine
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: run as root")
 
-DEADLINE = 10.0  # seconds for a change to be everywhere
+DEADLINE = 60.0  # seconds for a change to be everywhere
 SERVICE = {
     "apiVersion": "v1",
     "kind": "Service",

@@ -61,12 +61,25 @@ class User:
         return self.world.start(self.enter(*words))
 
 
-def install(world: World) -> None:
-    """Copy what is needed into the world, readable for everybody."""
+def install(world: World, like: World | None = None) -> None:
+    """Copy what is needed into the world, readable for everybody; `like` is a world that has it."""
     world.run(["sh", "-ec", FURNISH])
     home = world.path(HOME) / "venv"
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = home / "lib" / version / "site-packages"
+    if like is None:
+        _furnish(home)
+        rooms = [str(_packages(Path(HOME) / "venv") / room) for room in ROOMS]
+        world.run([PYTHON, "-m", "compileall", "-q", *rooms])  # the user may not write there
+        world.run(["chmod", "-R", "a+rX", HOME])
+    else:
+        shutil.copytree(like.path(HOME) / "venv", home, symlinks=True, dirs_exist_ok=True)
+
+
+def _packages(home: Path) -> Path:
+    return home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+
+
+def _furnish(home: Path) -> None:
+    packages = _packages(home)
     real = Path(sys.executable).resolve()
     (home / "bin/python").symlink_to(real)
     (home / "pyvenv.cfg").write_text(f"home = {real.parent}\ninclude-system-site-packages = false\n")
@@ -78,9 +91,6 @@ def install(world: World) -> None:
     metadata = packages / f"podwire-{about.version}.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text(about.read_text("METADATA") or "")
-    rooms = [f"{HOME}/venv/lib/{version}/site-packages/{room}" for room in ROOMS]
-    world.run([PYTHON, "-m", "compileall", "-q", *rooms])  # the user may not write there
-    world.run(["chmod", "-R", "a+rX", HOME])
 
 
 def _needed(name: str, found: dict[str, Distribution]) -> dict[str, Distribution]:

@@ -22,7 +22,7 @@ from podwire.agent.protocol import STATUS, ProtocolError, Request
 from podwire.install.launchers import Kind, launcher
 
 BODY = json.dumps({"cniVersion": "1.1.0", "name": "n", "type": "static", "ipam": {"type": "static"}}).encode()
-PATIENCE = 20.0  # seconds; an agent is there after half a one
+PATIENCE = 60.0  # seconds; an agent is there after half a one
 
 
 @pytest.fixture

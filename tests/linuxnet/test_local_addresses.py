@@ -28,7 +28,7 @@ def test_who_asks_there_is_answered_here_and_nothing_is_left(host: None, address
         server.setsockopt(*FREEBIND[family], 1)  # IPv6 binds to an address on a link only, otherwise
         server.bind((address, 53))
         server.listen()
-        socket.create_connection((address, 53), timeout=5).close()
+        socket.create_connection((address, 53), timeout=30).close()
         server.accept()[0].close()
     remove_local([packed])
     remove_local([packed])

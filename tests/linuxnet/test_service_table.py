@@ -269,6 +269,8 @@ def test_flows_are_forgotten_by_front_end_and_endpoint(table: ServiceTable, fami
     ends = [{4: f"10.50.0.{i}", 6: f"fd00:50::{i}"}[family] for i in (1, 2, 3)]
     for address in (*ends, HERE[family]):
         run(["ip", "addr", "add", f"{address}/{length}", "dev", "lo", *(["nodad"] if family == 6 else [])])
+    for address in (*ends, HERE[family]):  # an IPv6 address gets its local route later, by a kernel's worker
+        wait_for(lambda one=address: f"local {one} " in local_routes(family))  # type: ignore[misc]
     send(HERE[family], 53, 2)  # before there is a service
     targets = [(packed(address), 53) for address in ends[:2]]
     table.change([front.leads(Pick(2).verdict), *front.slots(targets)])
@@ -300,6 +302,10 @@ def send(address: str, port: int, times: int) -> None:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind(("", next(SOURCE_PORTS)))
             sock.sendto(b"x", (address, port))
+
+
+def local_routes(family: int) -> str:
+    return run(["ip", f"-{family}", "route", "show", "table", "local"])
 
 
 def flows(family: int, answered_by: str = "") -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 from linuxnet.netns import inside, open_netns
 
 ROOT = Path(__file__).parents[2]
-WITHIN = 15.0  # seconds for anything a test waits for, on a busy machine
+WITHIN = 60.0  # seconds for anything a test waits for, on a busy machine
 
 
 def wait_until(is_so: Callable[[], object], what: str | Callable[[], str], within: float = WITHIN) -> None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 MANIFEST, PAGE = ROOT / "examples/pod.yaml", ROOT / "docs/pod-by-hand.md"
 PODWIRE = [sys.executable, "-P", "-m", "podwire"]
 ENV = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-DEADLINE = 20.0  # seconds
+DEADLINE = 60.0  # seconds
 # A person sees when a shell is through; here it is seen by the program that it has become, if it does not end
 AWAIT = """
 while [ -d /proc/$! ]; do

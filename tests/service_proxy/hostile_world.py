@@ -43,11 +43,11 @@ class Client:
         for words in (f"addr add {POD}/32 dev lo", "route add 10.96.0.0/12 dev lo"):
             subprocess.run(["ip", *words.split()], check=True)
         self.server = socket.create_server((POD, 8080))
-        self.server.settimeout(5)
+        self.server.settimeout(30)
 
     def is_served(self, address: str = VIP, port: int = 80) -> bool:
         """Connect, and tell whether a word arrives."""
-        with socket.create_connection((address, port), timeout=5) as client:
+        with socket.create_connection((address, port), timeout=30) as client:
             client.sendall(b"hello")
             with self.server.accept()[0] as served:
                 return served.recv(5) == b"hello"

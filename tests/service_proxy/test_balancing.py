@@ -42,7 +42,7 @@ def packed(text: str) -> bytes:
     return ipaddress.ip_address(text).packed
 
 
-def eventually(look: Callable[[], Seen], timeout: float = 10.0) -> Seen:
+def eventually(look: Callable[[], Seen], timeout: float = 60.0) -> Seen:
     """Wait until something is so, and return it."""
     deadline = time.monotonic() + timeout
     while not (seen := look()):

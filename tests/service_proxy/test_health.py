@@ -34,7 +34,7 @@ def background(host: None) -> Iterator[Background]:
 
 def get(path: str = "/", port: int = PORT, address: str = "127.0.0.1", method: str = "GET") -> Reply:
     """Ask over HTTP; return status, headers and the body, parsed where it is JSON."""
-    asked = http.client.HTTPConnection(address, port, timeout=5)
+    asked = http.client.HTTPConnection(address, port, timeout=30)
     asked.request(method, path)
     answer = asked.getresponse()
     body = answer.read().decode()
@@ -110,7 +110,7 @@ def test_strange_requests_harm_nobody(background: Background) -> None:
     ports = HealthPorts(background, Conditions(), lambda: True)
     ports.set(WEB, PORT, 1)
     for request in (b"\r\n\r\n", b"GET /\r\n\r\n", b"\xff" * 100 + b"\r\n\r\n", b"x" * 20_000, b""):
-        with socket.create_connection(("127.0.0.1", PORT), timeout=5) as asked:
+        with socket.create_connection(("127.0.0.1", PORT), timeout=30) as asked:
             asked.sendall(request)
             asked.shutdown(socket.SHUT_WR)
             try:

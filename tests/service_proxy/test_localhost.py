@@ -82,7 +82,7 @@ class Echo:
 
 def connect(family: int, port: int = NODE_PORT) -> socket.socket:
     """Come to the NodePort."""
-    return socket.create_connection((LOOPBACK[family], port), timeout=5)
+    return socket.create_connection((LOOPBACK[family], port), timeout=30)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

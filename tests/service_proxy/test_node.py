@@ -61,7 +61,7 @@ def test_a_restart_adopts_what_is_there_and_touches_no_connection(host: None, fo
     subprocess.run(["ip", "route", "add", "10.96.0.0/16", "dev", "lo"], check=True)
     with socket.create_server(("10.244.0.5", 8080)) as server:
         with running(make_node(folder.path)):
-            client = socket.create_connection(("10.96.0.5", 80), timeout=5)
+            client = socket.create_connection(("10.96.0.5", 80), timeout=30)
             served, _ = server.accept()
         counted = nft("list", "map", "inet", "podwire_services", "services4")
         assert "counter packets 1" in counted

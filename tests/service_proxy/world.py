@@ -17,7 +17,7 @@ from service_proxy.sources.directory import DirectoryFeed
 from service_proxy.sources.pod_slices import PodSlices
 from service_proxy.sources.source import Source
 
-WITHIN = 10.0  # seconds for what takes milliseconds
+WITHIN = 60.0  # seconds for what takes milliseconds
 NODE = "one"
 
 

@@ -11,7 +11,7 @@ import time
 from pod_runner.kernel.stats import Traffic, traffic
 from tests.calls import run
 
-DEADLINE = 10.0  # seconds; a busy machine is no error
+DEADLINE = 60.0  # seconds; a busy machine is no error
 
 
 def test_counters_of_interfaces_are_what_ip_shows(host: None) -> None:

@@ -27,7 +27,7 @@ from pod_runner.supervisor.spawner import Spawner
 from tests.pod_runner.node.pods import pod
 
 PRETEND = Path(__file__).with_name("pretend.py")
-WITHIN = 15.0  # seconds
+WITHIN = 60.0  # seconds
 
 
 def wait_for(condition: Callable[[], object], what: str = "it did not come to be") -> None:

@@ -21,7 +21,7 @@ from pod_runner.node.reports import AWAY, Reports
 from pod_runner.node.wanted import WantedPod, wanted_pod
 from tests.pod_runner.node.pods import pod
 
-WITHIN = 10.0  # seconds
+WITHIN = 60.0  # seconds
 FACTS = NodeFacts("n1", Room(1.0, 1 << 30, 10), boot_id="boot")
 
 

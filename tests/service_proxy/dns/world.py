@@ -31,7 +31,7 @@ from service_proxy.model import (
 )
 
 ASKED = (Kind.SERVICE, Kind.SLICE, Kind.POD, Kind.NAMESPACE)
-DEADLINE = 10.0  # seconds; what is waited for takes milliseconds
+DEADLINE = 60.0  # seconds; what is waited for takes milliseconds
 V4, V6 = "127.0.0.1", "::1"
 HTTP = ServicePort("http", "tcp", 80)
 HTTP_8080 = (EndpointPort("http", "tcp", 8080),)

@@ -22,7 +22,7 @@ from tests.cluster_store.registries import DirectoryRegistry, EtcdRegistry, Regi
 from tests.kube_api.collection import Json, Objects
 from tests.kube_api.server import ApiServer, running_api
 
-PATIENCE = 20.0  # seconds; a deadline, not a wait
+PATIENCE = 60.0  # seconds; a deadline, not a wait
 
 
 class World(Protocol):

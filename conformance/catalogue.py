@@ -1,0 +1,55 @@
+"""Every clause about plugins, in the order of the catalogue."""
+
+from __future__ import annotations
+
+from conformance.clause import Clause
+from conformance.clauses import (
+    chaining,
+    checking,
+    checking_damage,
+    collecting,
+    concurrency,
+    delegation,
+    deleting,
+    deleting_ruins,
+    error_codes,
+    errors,
+    failed_adds,
+    identifiers,
+    interface_names,
+    keys,
+    results,
+    status,
+    verbs,
+    versions,
+)
+
+PLUGIN_CLAUSES: tuple[Clause, ...] = (
+    *verbs.CLAUSES,
+    *errors.CLAUSES,
+    *error_codes.CLAUSES,
+    *interface_names.CLAUSES,
+    *results.CLAUSES,
+    *chaining.CLAUSES,
+    *failed_adds.CLAUSES,
+    *deleting.CLAUSES,
+    *deleting_ruins.CLAUSES,
+    *checking.CLAUSES,
+    *checking_damage.CLAUSES,
+    *status.CLAUSES,
+    *versions.CLAUSES,
+    *collecting.CLAUSES,
+    *concurrency.CLAUSES,
+    *delegation.CLAUSES,
+    *keys.CLAUSES,
+    *identifiers.CLAUSES,
+)
+
+
+def clause_of(id: str) -> Clause:
+    """Return a clause by its number.
+
+    Raises:
+        KeyError: there is none of that number.
+    """
+    return {one.id: one for one in PLUGIN_CLAUSES}[id]

@@ -1,0 +1,22 @@
+"""Put a model into a folder, as an executable of its own name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MODELS = {"judge-veth": "veth", "judge-label": "label", "judge-ipam": "recording_ipam"}  # type -> module
+
+
+def install_model(folder: Path, type: str) -> Path:
+    """Write the executable of a model into a folder, and return its path."""
+    path = folder / type
+    path.write_text(
+        f"#!{sys.executable} -ISB\n"
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        f"from conformance.models.{MODELS[type]} import main\n"
+        "sys.exit(main())\n"
+    )
+    path.chmod(0o755)
+    return path

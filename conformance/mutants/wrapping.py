@@ -1,0 +1,32 @@
+"""What a mutant's executable runs: read the call, let the mutant act around the good plugin, answer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+from conformance.mutants.catalogue import mutant_of
+from conformance.mutants.mutant import Asked, Given
+
+
+def main(id: str, good: str) -> int:
+    """Answer one call as the mutant does; return the exit status."""
+    given = mutant_of(id).act(_read(), lambda asked: _ask(good, asked))
+    sys.stdout.write(given.stdout)
+    sys.stderr.write(given.stderr)
+    return given.status
+
+
+def _read() -> Asked:
+    try:
+        return Asked(dict(os.environ), sys.stdin.buffer.read())
+    except OSError:
+        return Asked(dict(os.environ), b"", readable=False)
+
+
+def _ask(good: str, asked: Asked) -> Given:
+    stdin: dict[str, Any] = {"input": asked.stdin} if asked.readable else {"stdin": None}
+    done = subprocess.run([good], **stdin, env=dict(asked.environment), capture_output=True, check=False)
+    return Given(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -1,0 +1,40 @@
+"""Calls that are killed, with all that they have started, some time after their beginning."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+
+from conformance.calls import Call
+
+
+def kill_after(call: Call, seconds: float) -> bool:
+    """Make a call and SIGKILL it, and what it has started, after some time; tell whether it ended before."""
+    running = _begin(call)
+    try:
+        running.wait(seconds)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):  # it ended in between
+            os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+    return running.returncode >= 0
+
+
+def _begin(call: Call) -> subprocess.Popen[bytes]:
+    """Execute a plugin in a process group of its own, its stdin a file in memory."""
+    stdin = os.memfd_create("stdin")
+    try:
+        os.write(stdin, call.stdin)
+        os.lseek(stdin, 0, os.SEEK_SET)
+        return subprocess.Popen(
+            [call.path],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(call.environment),
+            start_new_session=True,
+        )
+    finally:
+        os.close(stdin)

@@ -1,0 +1,48 @@
+"""What a plugin leaves behind after calls that went wrong: nothing more than was there before them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from conformance.case import Attachment, Case
+from conformance.leftovers import expect_same, see
+from conformance.world.dumps import Dump
+from conformance.world.namespaces import Netns
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What there was at one time, here and in some containers."""
+
+    case: Case
+    containers: tuple[Netns, ...]
+    before: Dump
+
+    def expect_same(self, after: str) -> None:
+        """Fail unless all is as it was; `after` names what has been done since."""
+        expect_same(self.case, self.before, f"after {after} it is not as before", *self.containers)
+
+
+def watch(case: Case, *attachments: Attachment) -> Watch:
+    """Remember what there is, also in the containers of some attachments."""
+    containers = tuple(dict.fromkeys(one.netns for one in attachments))
+    return Watch(case, containers, see(case, *containers))
+
+
+def settle(case: Case) -> float:
+    """ADD and DEL a first container, so that what all share is there; return the seconds that this took."""
+    first = case.attachment(container="the-first")
+    begun = time.monotonic()
+    again(case, first)
+    return time.monotonic() - begun
+
+
+def again(case: Case, attachment: Attachment) -> None:
+    """ADD and DEL an attachment, which must work."""
+    case.delete(case.add(replace(attachment, result=None)))
+
+
+def rounds_within(seconds: float, one_takes: float, *, most: int, least: int) -> int:
+    """Return how often something can be done in the time; a slow plugin is judged by fewer rounds."""
+    return max(least, min(most, int(seconds / max(one_takes, 0.001))))
