@@ -17,7 +17,7 @@ from linuxnet.numbers import LINK_GROUP
 from linuxnet.op import Inverse, Op, Where
 
 ROOT_HANDLE, INGRESS_HANDLE = 0x10000, 0xFFFF0000  # 1: and ffff: (linux/pkt_sched.h)
-TC_H_ROOT = 0xFFFFFFFF
+TC_H_ROOT, TC_H_INGRESS = 0xFFFFFFFF, 0xFFFFFFF1
 CLASS = 0x10001  # 1:1, where u32's matches go; the reference plugin's
 ETH_P_ALL = 3  # linux/if_ether.h
 MATCH_ALL = "0x0/0x0+0"
@@ -130,7 +130,7 @@ class Detour:
             if error.errno == errno.EEXIST:
                 raise Conflict(f"{self.name} has an ingress qdisc already") from error
             raise
-        inverse = RemoveQdisc(self.name, 0xFFFFFFF1)  # TC_H_INGRESS
+        inverse = RemoveQdisc(self.name, TC_H_INGRESS)
         action = {"kind": "mirred", "direction": "egress", "action": "redirect", "ifindex": over}
         try:
             place = {"index": index, "parent": INGRESS_HANDLE, "prio": 1, "protocol": ETH_P_ALL}

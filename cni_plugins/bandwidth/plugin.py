@@ -13,6 +13,7 @@ from cni_spec.result import Result
 from linuxnet.links import RemoveLink
 from linuxnet.op import Op, Where
 from linuxnet.rtnetlink_answers import Link
+from linuxnet.tc import TC_H_INGRESS, TC_H_ROOT, RemoveQdisc, TokenBucket
 
 
 class Bandwidth(Plugin[BandwidthConfig]):
@@ -35,9 +36,15 @@ class Bandwidth(Plugin[BandwidthConfig]):
         return previous.with_(interfaces=(*previous.interfaces, describe(call.kernel.host, ifb)))
 
     def delete(self, call: Call[BandwidthConfig]) -> None:
-        """Remove the IFB; what is on the veth goes with the veth."""
-        for link in _own_ifbs(call):
-            call.kernel.apply(RemoveLink(Where.HOST, link.name))
+        """Take what is ours from the veth, where there still is one, and remove the IFB."""
+        own, steps = _own_ifbs(call), Steps()
+        with steps.step("remove qdiscs"):
+            for op in _off_the_veth(call, own):
+                call.kernel.apply(op)
+        for link in own:
+            with steps.step(f"remove {link.name}"):
+                call.kernel.apply(RemoveLink(Where.HOST, link.name))
+        steps.finish()
 
     def check(self, call: Call[BandwidthConfig]) -> None:
         """Compare every qdisc, filter and the IFB."""
@@ -81,6 +88,27 @@ def find_host_end(call: Call[BandwidthConfig]) -> Link:
         said = f"{ifname} has no end on the host that prevResult names"
         raise CniError(INVALID_CONFIG, f"prevResult: {said}; bandwidth can only be limited on a veth")
     return outer
+
+
+def _off_the_veth(call: Call[BandwidthConfig], own: list[Link]) -> list[Op]:
+    """Return what removes our qdiscs: the detour over an IFB of ours, and a bucket of the size that is asked.
+
+    Most often the veth goes next, and they with it; a plugin that is taken out of a chain must leave it as
+    it was.
+    """
+    kernel = call.kernel
+    inner = kernel.container.find_link(call.request.ifname) if kernel.has_container else None
+    outer = kernel.host.find_link_at(inner.peer) if inner and inner.peer else None
+    if outer is None:
+        return []
+    ops: list[Op] = []
+    if own and {link.index for link in own} & set(kernel.pyroute.redirects(outer.index)):
+        ops.append(RemoveQdisc(outer.name, TC_H_INGRESS))
+    limits = call.config.limits
+    bucket = TokenBucket(outer.name, limits.ingress_rate, limits.ingress_burst, call.config.latency)
+    if limits.ingress_rate and bucket.difference(kernel) is None:
+        ops.append(RemoveQdisc(outer.name, TC_H_ROOT))
+    return ops
 
 
 def _ops(call: Call[BandwidthConfig], outer: Link, ifb: str) -> tuple[Op, ...]:

@@ -30,7 +30,7 @@ class Firewall(Plugin[FirewallConfig]):
     def add(self, call: Call[FirewallConfig]) -> Result:
         """Admit every address of the result before, which is passed on."""
         previous = call.require_prev_result()
-        call.undo.apply(call.kernel, *ops_of(call))
+        call.undo.apply(call.kernel, *ops_of(call, pods_of(previous)))
         return previous
 
     def delete(self, call: Call[FirewallConfig]) -> None:
@@ -46,8 +46,8 @@ class Firewall(Plugin[FirewallConfig]):
         steps.finish()
 
     def check(self, call: Call[FirewallConfig]) -> None:
-        """Look for every rule; make none."""
-        check_all(call, ops_of(call))
+        """Look for every rule of the interface; make none."""
+        check_all(call, ops_of(call, _own_pods(call)))
 
     def status(self, call: Call[FirewallConfig]) -> None:
         """See that the backend can be used."""
@@ -71,16 +71,16 @@ class Firewall(Plugin[FirewallConfig]):
 
     def explain(self, call: Call[FirewallConfig]) -> tuple[Op, ...]:
         """Return the plan."""
-        return ops_of(call)
+        return ops_of(call, pods_of(call.prev_result))
 
 
-def ops_of(call: Call[FirewallConfig]) -> tuple[Op, ...]:
-    """Return the plan for the result before."""
+def ops_of(call: Call[FirewallConfig], pods: tuple[IPNetwork, ...]) -> tuple[Op, ...]:
+    """Return the plan that admits these addresses of the result before."""
     result = call.require_prev_result()
     outer = [one.name for one in result.interfaces if not one.sandbox]
     port = next((name for name in outer if _is_veth(call.kernel, name)), "")
     backend = choose_backend(call)
-    return plan(call.config, call.attachment, backend, pods_of(result), outer[0] if outer else "", port)
+    return plan(call.config, call.attachment, backend, pods, outer[0] if outer else "", port)
 
 
 def choose_backend(call: Call[FirewallConfig]) -> str:
@@ -102,6 +102,19 @@ def choose_backend(call: Call[FirewallConfig]) -> str:
 def pods_of(result: Result | None) -> tuple[IPNetwork, ...]:
     """Return every address of a result, whatever interface it belongs to, as the reference does."""
     return tuple({str(ip.address): ip.address for ip in result.ips}.values()) if result else ()
+
+
+def _own_pods(call: Call[FirewallConfig]) -> tuple[IPNetwork, ...]:
+    """Return the addresses of CNI_IFNAME, and those that name no interface.
+
+    Those of others may have come with a later plugin of the chain, which ADD could not know of.
+    """
+    result = call.require_prev_result()
+    foreign = {
+        at for at, one in enumerate(result.interfaces) if one.name != call.request.ifname and one.sandbox
+    }
+    own = [ip for ip in result.ips if ip.interface not in foreign]
+    return pods_of(result.with_(ips=tuple(own)))
 
 
 def _is_veth(kernel: Kernel, name: str) -> bool:

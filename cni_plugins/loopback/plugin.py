@@ -7,7 +7,7 @@ from netaddr import IPNetwork
 from cni_plugins.loopback.config import LoopbackConfig
 from cni_plugins.loopback.plan import NAME, plan
 from cni_plugins.plugin import Call, Plugin, check_all
-from cni_spec.errors import INTERFACE_EXISTS, CniError
+from cni_spec.errors import INTERFACE_EXISTS, CheckFailed, CniError
 from cni_spec.result import Interface, IpConfig, Result
 from linuxnet.addresses import network_of
 from linuxnet.links import LinkState
@@ -41,8 +41,12 @@ class Loopback(Plugin[LoopbackConfig]):
             call.kernel.apply(LinkState(Where.CONTAINER, NAME, up=False))
 
     def check(self, call: Call[LoopbackConfig]) -> None:
-        """See that lo is up."""
+        """See that lo is up, and has the addresses that the result names for it."""
         check_all(call, plan())
+        there = {str(one) for one in _addresses(call)}
+        missing = [one for one in _promised(call.require_prev_result()) if one not in there]
+        if missing:
+            raise CheckFailed(f"{NAME} has no address {' and no address '.join(missing)}")
 
     def explain(self, call: Call[LoopbackConfig]) -> tuple[Op, ...]:
         """Return the plan."""
@@ -52,6 +56,12 @@ class Loopback(Plugin[LoopbackConfig]):
 def _addresses(call: Call[LoopbackConfig]) -> list[IPNetwork]:
     container = call.kernel.container
     return [network_of(address) for address in container.addresses(container.get_link(NAME).index)]
+
+
+def _promised(result: Result) -> list[str]:
+    """Return the addresses that a result gives to lo in the container."""
+    ours = [at for at, one in enumerate(result.interfaces) if one.name == NAME and one.sandbox]
+    return [str(one.address) for one in result.ips if one.interface in ours]
 
 
 PLUGIN = Loopback()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from conformance.case import Attachment, Case, said
 from conformance.clause import Kind, Level, NotApplicable, clause, expect
 from conformance.clauses.checking import SINCE, added_and_sound
 from conformance.tampering import Tampering, own_addresses, routes_of, tamper, tamperings
-from conformance.world.looking import links
+from conformance.world.looking import links, routes
 
 Json = dict[str, Any]
 INTERFACE = frozenset({Kind.INTERFACE})
@@ -120,13 +121,24 @@ def asks_the_delegate(case: Case) -> None:
 
 
 def _add_route(case: Case, added: Attachment) -> Json | None:
+    """Route two networks through the gateways, where the main table reaches them."""
+    if case.kind is Kind.IPAM:
+        return None  # there is no interface yet
     result: Json = copy.deepcopy(added.result or {})
     netns = added.netns.path
-    if "UP" not in links(netns).get(added.ifname, {}).get("flags", ()):
+    ways = {":" in one["address"]: one.get("gateway", "") for one in result.get("ips") or ()}
+    listed = [one["dst"] for one in routes(netns) if "gateway" not in one and one["dst"] != "default"]
+    near = [ip_network(dst) for dst in listed]
+    reached = all(any(ip_address(way) in one for one in near) for way in ways.values() if way)
+    if not reached or "UP" not in links(netns).get(added.ifname, {}).get("flags", ()):
         return None
-    for dst, family in zip(LATER_ROUTES, ("-4", "-6"), strict=True):
-        case.do("ip", family, "route", "add", dst, "dev", added.ifname, netns=netns)
-    result["routes"] = [*(result.get("routes") or ()), *({"dst": dst} for dst in LATER_ROUTES)]
+    later = [
+        {"dst": dst} | ({"gw": ways[":" in dst]} if ways.get(":" in dst) else {}) for dst in LATER_ROUTES
+    ]
+    for route in later:
+        family, via = "-6" if ":" in route["dst"] else "-4", ("via", route["gw"]) if "gw" in route else ()
+        case.do("ip", family, "route", "add", route["dst"], *via, "dev", added.ifname, netns=netns)
+    result["routes"] = [*(result.get("routes") or ()), *later]
     return result
 
 
@@ -148,7 +160,8 @@ def _add_interface(case: Case, added: Attachment) -> Json:
 def _drop_routes(case: Case, added: Attachment) -> Json | None:
     """Take the default route of IPv4 away, as a plugin does that has its own way out."""
     result: Json = copy.deepcopy(added.result or {})
-    if "0.0.0.0/0" not in [route["dst"] for route in routes_of(result)]:
+    there = [route["dst"] for route in routes(added.netns.path)]
+    if "0.0.0.0/0" not in [route["dst"] for route in routes_of(result)] or "default" not in there:
         return None
     case.do("ip", "route", "del", "default", netns=added.netns.path)
     result["routes"] = [route for route in result["routes"] if route["dst"] != "0.0.0.0/0"]

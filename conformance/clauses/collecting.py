@@ -17,7 +17,8 @@ CURRENT, TAGGED = (
     "cni.dev/valid-attachments",
     "cni.dev/attachments",
 )  # the latter in the text's tag spec-v1.1.0
-REFUSAL = {"code": 133, "msg": "the judge's delegate cannot collect"}
+WORDS = "the judge's delegate cannot collect"
+REFUSAL = {"code": 133, "msg": WORDS}
 
 
 @clause("44", Level.SHOULD, SECTION, "GC removes what no valid attachment needs", since="1.1.0", seconds=60)
@@ -50,11 +51,9 @@ def forwards(case: Case) -> None:
     _collect(case, [valid])
     calls = case.delegate.calls("GC")
     expect(calls, "GC was called, and its delegate was not")
-    got = json.loads(calls[-1].stdin)
-    expect(
-        got.get(CURRENT, got.get(TAGGED)) == _listed([valid]),
-        f"its delegate's list of valid attachments is {got.get(CURRENT, got.get(TAGGED))!r}, not {_listed([valid])!r}",
-    )
+    config = json.loads(calls[-1].stdin)
+    got, sent = config.get(CURRENT, config.get(TAGGED)), _listed([valid])
+    expect(got == sent, f"its delegate's list of valid attachments is {got!r}, not {sent!r}")
 
 
 @clause(
@@ -75,7 +74,7 @@ def goes_on(case: Case) -> None:
     if not case.delegate.calls("GC"):
         raise NotApplicable("it does not call its delegate for GC (45)")
     expect(not answer.succeeded, "GC succeeded although its delegate's GC failed")
-    told = REFUSAL["msg"] in answer.stdout or answer.error().get("code") == REFUSAL["code"]
+    told = WORDS in answer.stdout or answer.error().get("code") == REFUSAL["code"]
     expect(told, f"GC failed, and did not tell its delegate's error: {said(answer)}")
     left = _left(case, before)
     if not left:
@@ -127,7 +126,7 @@ def leaves_others(case: Case) -> None:
     "49", Level.BEHAVIOUR, SECTION, "GC reads its list under both of its names", since="1.1.0", seconds=60
 )
 def reads_both_names(case: Case) -> None:
-    """The list was `cni.dev/attachments` in the text that was tagged 1.1.0, and is `cni.dev/valid-attachments` now.
+    """The list is `cni.dev/valid-attachments`, and was `cni.dev/attachments` in the text that was tagged 1.1.0.
 
     Runtimes of both kinds are in use. A plugin that reads one alone removes nothing, or what is in use.
     """

@@ -93,7 +93,7 @@ def without_an_add(case: Case) -> None:
 
 
 def _with_a_failed_add(case: Case) -> Attachment:
-    """Return an attachment whose ADD has failed: its addresses, then its namespace, could not be had."""
+    """Return an attachment whose ADD has failed: addresses, a namespace or prevResult could not be had."""
     if case.delegates:
         case.delegate.behave(ADD={"code": 11, "msg": "no addresses now"})
         attachment = case.attachment()
@@ -102,8 +102,12 @@ def _with_a_failed_add(case: Case) -> Attachment:
         if not answer.succeeded:
             return attachment
     attachment = case.attachment()
-    if case.ask("ADD", attachment, env={"CNI_NETNS": GONE}).succeeded:
-        raise NotApplicable("no ADD of this plugin fails for the lack of addresses or of a namespace")
+    if not case.ask("ADD", attachment, env={"CNI_NETNS": GONE}).succeeded:
+        return attachment
+    attachment = case.attachment()
+    config = case.config(attachment)
+    if config.pop("prevResult", None) is None or case.ask("ADD", attachment, config=config).succeeded:
+        raise NotApplicable("no ADD of it fails for the lack of addresses, of a namespace or of prevResult")
     return attachment
 
 

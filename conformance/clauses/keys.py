@@ -5,8 +5,12 @@ from __future__ import annotations
 from conformance.case import Case, said
 from conformance.clause import Clause, Kind, Level, NotApplicable, clause, expect
 
-DNS = {"nameservers": ["192.0.2.53", "2001:db8::53"], "domain": "judge.example", "search": ["a.judge.example"],
-       "options": ["ndots:2"]}  # fmt: skip
+DNS = {
+    "nameservers": ["192.0.2.53", "2001:db8::53"],
+    "domain": "judge.example",
+    "search": ["a.judge.example"],
+    "options": ["ndots:2"],
+}
 UNKNOWN_ARGS = {"cni": {"judgeUnknown": ["x", 1]}, "judge.example": {"key": None, "other": {"deep": True}}}
 RESERVED = {"cni.dev/judge-unknown": {"any": ["thing"]}, "cni.dev/judge-flag": True}
 

@@ -131,9 +131,9 @@ def _judge_the_call(verb: str, config: Json) -> None:
             raise Refusal(4, f"{name} is invalid: {value!r}")
     if verb == "ADD" and not Path(os.environ["CNI_NETNS"]).exists():
         raise Refusal(4, f"CNI_NETNS is invalid: {os.environ['CNI_NETNS']} is not there")
-    name = config.get("name")
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise Refusal(7, f"`name` of the network is invalid: {name!r}")
+    network = config.get("name")
+    if not isinstance(network, str) or not NAME.fullmatch(network):
+        raise Refusal(7, f"`name` of the network is invalid: {network!r}")
     if not isinstance(config.get("ipam"), dict):
         raise Refusal(7, f"`ipam` is not an object: {config.get('ipam')!r}")
     size = config["ipam"].get("size", SIZE)
@@ -162,7 +162,7 @@ def _give(held: Path, file: Path, owner: list[str], config: Json, extra: Json) -
     if file.exists():
         raise Refusal(100, "this attachment has addresses already")
     number = _asked(held, config) or _next(held, config)
-    file.write_text(json.dumps(owner + [number]))
+    file.write_text(json.dumps([*owner, number]))
     version = config.get("cniVersion", VERSIONS[0])
     four, six = (
         {"address": address, "gateway": str(pool[1])}

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from conformance.mutants import collecting, configuration, delegation, interface_names, readiness
+from conformance.mutants import (
+    checking,
+    collecting,
+    configuration,
+    delegation,
+    deleting,
+    error_codes,
+    errors,
+    failed_adds,
+    interface_names,
+    readiness,
+    results,
+    verbs,
+)
 from conformance.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = (
+    *verbs.MUTANTS,
+    *errors.MUTANTS,
+    *error_codes.MUTANTS,
     *interface_names.MUTANTS,
+    *results.MUTANTS,
+    *failed_adds.MUTANTS,
+    *deleting.MUTANTS,
+    *checking.MUTANTS,
     *readiness.MUTANTS,
     *collecting.MUTANTS,
     *delegation.MUTANTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.clause import EVERY_KIND, Kind
 from conformance.mutants.deafness import deaf_delegate
-from conformance.mutants.mutant import Asked, Given, Good, Mutant
+from conformance.mutants.mutant import Asked, Given, Good, Json, Mutant
 
 CURRENT, TAGGED = "cni.dev/valid-attachments", "cni.dev/attachments"
 
@@ -72,7 +72,7 @@ def _without(asked: Asked, name: str) -> Asked:
 
 def _listing_none(asked: Asked) -> Asked:
     """Return a GC whose list is empty, where it has one."""
-    emptied = {key: [] for key in (CURRENT, TAGGED) if key in asked.config}
+    emptied: Json = {key: [] for key in (CURRENT, TAGGED) if key in asked.config}
     return asked.with_config(asked.config | emptied)
 
 

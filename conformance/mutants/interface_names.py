@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+
 from conformance.clause import Kind
 from conformance.mutants.mutant import Asked, Given, Good, Mutant
 
 INTERFACE = frozenset({Kind.INTERFACE})
+IMPOSSIBLE = re.compile(r"\.{1,2}|.*[/:\s].*|.{16,}")
+USUAL = re.compile(r"(eth|net)[0-9]+")
+
+
+def takes_another_name(asked: Asked, good: Good) -> Given:
+    """Make of a name that cannot be one that can."""
+    name = asked.environment.get("CNI_IFNAME", "")
+    if not IMPOSSIBLE.fullmatch(name):
+        return good(asked)
+    return good(asked.with_environment(CNI_IFNAME="x" + re.sub(r"[^a-z0-9]", "", name)[:14]))
+
+
+def every_name_is_eth0(asked: Asked, good: Good) -> Given:
+    """Make eth0 in place of an interface of an unusual name, and say that it has that name."""
+    name = asked.environment.get("CNI_IFNAME", "")
+    if not name or USUAL.fullmatch(name) or IMPOSSIBLE.fullmatch(name):
+        return good(asked)
+    given = good(asked.with_environment(CNI_IFNAME="eth0"))
+    interfaces = given.document.get("interfaces")
+    if given.status or not interfaces:
+        return given
+    renamed = [one | {"name": name} if one["name"] == "eth0" else one for one in interfaces]
+    return given.with_document(given.document | {"interfaces": renamed})
 
 
 def taken_name_succeeds(asked: Asked, good: Good) -> Given:
-    """Say that all went well where the good plugin refuses a name that is taken."""
+    """Say that all went well where the interface is there already."""
+    netns, name = (asked.environment.get(f"CNI_{key}", "") for key in ("NETNS", "IFNAME"))
+    is_taken = asked.verb == "ADD" and name and _exists(netns, name)
     given = good(asked)
-    if asked.verb == "ADD" and "exists" in str(given.document.get("msg", "")):
-        return Given(0, f'{{"cniVersion": "{asked.config["cniVersion"]}", "interfaces": [], "ips": []}}')
+    if is_taken and given.status:
+        return Given(
+            0, json.dumps({"cniVersion": asked.config.get("cniVersion"), "interfaces": [], "ips": []})
+        )
     return given
 
 
+def _exists(netns: str, name: str) -> bool:
+    words = ("nsenter", f"--net={netns}", "ip", "link", "show", "dev", name)
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
 MUTANTS = (
+    Mutant(
+        "2",
+        "another-name",
+        "a name that cannot be is replaced by one that can",
+        INTERFACE,
+        takes_another_name,
+    ),
+    Mutant("10", "eth0", "every unusual name is made eth0", INTERFACE, every_name_is_eth0),
     Mutant("12", "taken-name", "an ADD for a name that is taken succeeds", INTERFACE, taken_name_succeeds),
 )

@@ -18,11 +18,7 @@ Daemon = Callable[
     [Path], AbstractContextManager[object]
 ]  # begins what serves the plugins of one world; given its folder
 
-
-# Ways to make a link of any type: macvlan and ipvlan lie on another, vlan has an id, vrf a table
-WAYS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
-    (("link", "probe0"), ()), ((), ()), (("link", "probe0"), ("id", "5")), ((), ("table", "5")),
-)  # fmt: skip
+ON_A_LINK = ("macvlan", "ipvlan", "vlan")  # kinds of links that are made on another
 
 
 @dataclass(frozen=True)
@@ -80,14 +76,13 @@ def _judge(task: Task, folder: Path, steps: Steps) -> None:
 
 
 def _need_kernel(kinds: Sequence[str]) -> None:
-    """Try to make a link of each type: on another where it must be, with what some types ask for."""
+    """Try to make a link of each kind, on a veth where it needs a link below it."""
     for kind in kinds:
-        succeeds("ip", "link", "add", "probe0", "type", "bridge")
-        made = any(
-            succeeds("ip", "link", "add", *below, "name", "probe1", "type", kind, *more)
-            for below, more in WAYS
-        )
-        for name in ("probe1", "probe0"):
-            succeeds("ip", "link", "del", name)
+        succeeds("ip", "link", "add", "probe1", "type", "veth", "peer", "name", "probe2")
+        below = ("link", "probe1") if kind in ON_A_LINK else ()
+        more = {"vlan": ("id", "7"), "vrf": ("table", "77")}.get(kind, ())
+        made = succeeds("ip", "link", "add", *below, "name", "probe0", "type", kind, *more)
+        succeeds("ip", "link", "del", "probe0")
+        succeeds("ip", "link", "del", "probe1")
         if not made:
             raise CannotJudge(f"this kernel makes no links of the type {kind}")

@@ -21,10 +21,12 @@ NOISE = frozenset(
      "backlog", "qlen", "installed", "last_used", "operstate", "tentative", "dadfailed",
      "bridge_id", "root_id", "root_port", "root_path_cost", "state", "config_pending", "topology_change",
      "topology_change_ack", "designated_bridge", "designated_port", "designated_cost", "hold_timer",
-     "message_age_timer", "forward_delay_timer")
+     "message_age_timer", "forward_delay_timer", "qdisc")
 )  # fmt: skip
 # Of a link's and a route's flags: they come later than the call
 CARRIER = frozenset(("LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead"))
+# Addresses that a link gives itself when it goes up: link-local ones, and lo's, which stay when it goes down
+SELF_GIVEN = (("inet6", "link"), ("inet6", "host"), ("inet", "host"))
 WATCHED_SYSCTLS = (
     "ipv4/ip_forward",
     "ipv6/conf/all/forwarding",
@@ -87,7 +89,7 @@ def _quiet(value: Any) -> Any:
         return [
             _quiet(one)
             for one in value
-            if not (isinstance(one, str) and one in CARRIER) and not _is_link_local(one)
+            if not (isinstance(one, str) and one in CARRIER) and not _is_self_given(one)
         ]
     return value
 
@@ -98,6 +100,6 @@ def _is_automatic(route: Any) -> bool:
     return own or str(route.get("dst", "")).startswith(("fe80:", "ff00:"))
 
 
-def _is_link_local(value: Any) -> bool:
+def _is_self_given(value: Any) -> bool:
     """Tell whether this is an address that a link gives itself some time after it went up."""
-    return isinstance(value, dict) and value.get("scope") == "link" and value.get("family") == "inet6"
+    return isinstance(value, dict) and (value.get("family"), value.get("scope")) in SELF_GIVEN
