@@ -1,6 +1,7 @@
 """The executables: one folder a plugin, config -> plan -> apply. Knowing one plugin is knowing all.
 
     skeleton.py     environment + stdin -> Answer: the verbs, the errors, the one place that prints
+    standard_input.py  what a runtime writes to stdin
     plugin.py       what a plugin is, and the call it is handed
     registry.py     the plugins there are, by type
     delegate.py     plugins that a plugin runs, IPAM or whole ones, ours or foreign, by exec or in process

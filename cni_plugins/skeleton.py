@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from cni_plugins.background import start_agent
 from cni_plugins.journal import VERBOSE, destination, from_environment, record, show_kernel_messages
 from cni_plugins.memory import Memory
 from cni_plugins.plugin import Call, Plugin, ValidAttachments
+from cni_plugins.standard_input import read_stdin
 from cni_spec.config import AttachmentId, parse_config, validate
 from cni_spec.errors import (
     INCOMPATIBLE_VERSION,
@@ -31,7 +33,7 @@ from cni_spec.errors import (
     TRY_AGAIN_LATER,
     CniError,
 )
-from cni_spec.json_input import SIZE_LIMIT, JsonObject, decode_object, json_type
+from cni_spec.json_input import JsonObject, decode_object, json_type
 from cni_spec.request import Request, Verb, read_request
 from cni_spec.result import Result, read_result
 from cni_spec.versions import ALL_VERSIONS, LATEST_VERSION, is_at_least, require_supported
@@ -144,18 +146,34 @@ def run(plugin_type: str) -> None:
         sys.exit(0)
 
     def warn(line: str) -> None:
-        sys.stderr.write(f"podwire {plugin_type}: {line}\n")
+        with suppress(OSError):  # stderr is full or closed: where a log cannot be kept, the answer counts
+            os.write(2, f"podwire {plugin_type}: {line}\n".encode(errors="replace"))
 
     if os.environ.get(VERBOSE) == "1":
         show_kernel_messages()
-    # One byte more than the limit is enough to tell that there is too much.
-    stdin = b"" if os.environ["CNI_COMMAND"] == Verb.VERSION else sys.stdin.buffer.read(SIZE_LIMIT + 1)
-    given = answer(plugin, os.environ, stdin, warn=warn)
-    sys.stdout.write(given.stdout)
-    sys.stdout.flush()
+    try:
+        stdin = read_stdin(os.environ["CNI_COMMAND"])
+    except OSError as error:
+        refusal = CniError(IO_FAILURE, f"the configuration could not be read from stdin: {error.strerror}")
+        given = Answer(1, refusal.to_json(LATEST_VERSION), refusal)
+    else:
+        given = answer(plugin, os.environ, stdin, warn=warn)
+    _print(given.stdout)
     if os.environ["CNI_COMMAND"] != Verb.VERSION:
         start_agent(os.environ)
     sys.exit(given.status)
+
+
+def _print(text: str) -> None:
+    """Print an answer; a result that nobody hears is no success."""
+    data = text.encode()
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError as error:
+        with suppress(OSError):  # stderr has gone as well
+            os.write(2, f"stdout: {error.strerror}\n".encode())
+        sys.exit(1)
 
 
 def about(plugin: Plugin[Any]) -> str:

@@ -66,6 +66,11 @@ class Clause:
     judge: Callable[[Case], None]
 
 
+def place(id: str) -> tuple[int, str]:
+    """Return what a clause's id is sorted by: numbers first, as numbers."""
+    return (int(id), "") if id.isdigit() else (1000, id)
+
+
 def clause(
     id: str,
     level: Level,

@@ -14,18 +14,19 @@ from conformance.world.namespaces import PRIVATE_FOLDERS, Netns
 
 SETTLES_WITHIN = 3  # seconds; what a call began may end a little after it
 NETNS_ENDS_WITHIN = 15  # seconds; the kernel takes a namespace apart when it has time
+LOCKS = ("lock", "*.lock")  # names of files
 PAUSE = 0.05  # seconds between two looks
 
 
 def see(case: Case, *containers: Netns) -> Dump:
     """Return all that there is: the host's network, settings and state files, and containers' networks.
 
-    Files that the profile says may stay are left out.
+    Files that the profile says may stay are left out, and locks: nothing depends on them.
     """
     folders = (*PRIVATE_FOLDERS, *case.profile.private, str(case.folder / "state"))
     held = {f"address held for {path.name}" for path in (case.delegate.folder / "held").iterdir()}
     inside = {f"{one.name}: {line}" for one in containers for line in dump(one.path)}
-    return dump() | files(folders, case.profile.keeps) | sysctls() | held | inside
+    return dump() | files(folders, (*case.profile.keeps, *LOCKS)) | sysctls() | held | inside
 
 
 def begin(case: Case) -> None:

@@ -122,6 +122,8 @@ def asks_the_delegate(case: Case) -> None:
 
 def _add_route(case: Case, added: Attachment) -> Json | None:
     """Route two networks through the gateways, where the main table reaches them."""
+    if case.kind is Kind.IPAM:
+        return None  # there is no interface yet
     result: Json = copy.deepcopy(added.result or {})
     netns = added.netns.path
     ways = {":" in one["address"]: one.get("gateway", "") for one in result.get("ips") or ()}

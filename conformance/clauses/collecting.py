@@ -51,11 +51,9 @@ def forwards(case: Case) -> None:
     _collect(case, [valid])
     calls = case.delegate.calls("GC")
     expect(calls, "GC was called, and its delegate was not")
-    got = json.loads(calls[-1].stdin)
-    expect(
-        got.get(CURRENT, got.get(TAGGED)) == _listed([valid]),
-        f"its delegate's list of valid attachments is {got.get(CURRENT, got.get(TAGGED))!r}, not {_listed([valid])!r}",
-    )
+    config = json.loads(calls[-1].stdin)
+    got, sent = config.get(CURRENT, config.get(TAGGED)), _listed([valid])
+    expect(got == sent, f"its delegate's list of valid attachments is {got!r}, not {sent!r}")
 
 
 @clause(
@@ -128,7 +126,7 @@ def leaves_others(case: Case) -> None:
     "49", Level.BEHAVIOUR, SECTION, "GC reads its list under both of its names", since="1.1.0", seconds=60
 )
 def reads_both_names(case: Case) -> None:
-    """The list was `cni.dev/attachments` in the text that was tagged 1.1.0, and is `cni.dev/valid-attachments` now.
+    """The list is `cni.dev/valid-attachments`, and was `cni.dev/attachments` in the text that was tagged 1.1.0.
 
     Runtimes of both kinds are in use. A plugin that reads one alone removes nothing, or what is in use.
     """

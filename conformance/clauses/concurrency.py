@@ -22,7 +22,7 @@ AT_ONCE = 8
 def at_once(case: Case) -> None:
     """Runtimes call a plugin for different containers at once; it must lock what they share.
 
-    All ADDs succeed, no two containers have one address, each passes CHECK, and after all DELs nothing is left.
+    All ADDs succeed, no two containers have one address, each passes CHECK; after all DELs nothing is left.
     """
     begin(case)
     attachments = [case.attachment() for _ in range(AT_ONCE)]

@@ -27,6 +27,7 @@
 #ifndef DEADLINE
 #define DEADLINE 150             /* seconds; the agent's own is 110, a test's one or two */
 #endif
+#define PATIENCE 1000            /* milliseconds for a part of VERSION's stdin, which may never come */
 #define NOT_SERVED 0xffffffffu   /* the agent's word for "run it yourself" */
 #define TRAILER 1024             /* bytes behind the executable; podwire/install/launchers.py writes them */
 #define MARKER "# podwire plugin\n"
@@ -63,7 +64,11 @@ static uint32_t get32(const char *at) {
 /* Open what the caller left closed of stdin, stdout and stderr, or a socket of ours would take its place. */
 static void open_standard_files(void) {
     int file;
-    do file = open("/dev/null", O_RDWR); while (file >= 0 && file <= 2);
+    do {
+        file = open("/dev/null", O_RDWR);
+        int full = file == 1 ? open("/dev/full", O_WRONLY) : -1; /* a result that nobody hears is no success */
+        if (full >= 0) dup2(full, 1), close(full);
+    } while (file >= 0 && file <= 2);
     if (file < 0) _exit(1); /* there is nobody to tell */
     close(file);
 }
@@ -133,12 +138,15 @@ static size_t put_variables(void) {
     return end + 1;
 }
 
-static void read_input(void) {
+/* With patience (milliseconds; -1 has no end) only as long as there is something. */
+static void read_input(int patience) {
+    struct pollfd from = {.fd = 0, .events = POLLIN};
     for (;;) {
+        if (patience >= 0 && poll(&from, 1, patience) <= 0) break;
         ssize_t size = read(0, input + input_size, STDIN_LIMIT + 1 - input_size);
         if (size < 0 && errno == EINTR) continue;
-        if (size < 0) fail(5, "the configuration could not be read from stdin");
-        if (size == 0) break;
+        if (size < 0 && patience < 0) fail(5, "the configuration could not be read from stdin");
+        if (size <= 0) break;
         input_size += (size_t)size;
         if (input_size > STDIN_LIMIT) fail(6, "network configuration: larger than 4 MiB");
     }
@@ -238,6 +246,12 @@ static void write_all(int file, const char *bytes, size_t size) {
     }
 }
 
+/* Write what is for a log: where it cannot be kept, the answer counts nevertheless. */
+static void log_all(const char *bytes, size_t size) {
+    ssize_t done;
+    while (size > 0 && (done = write(2, bytes, size)) > 0) bytes += done, size -= (size_t)done;
+}
+
 int main(void) {
     const char *command = getenv("CNI_COMMAND"), *agent_is = getenv("PODWIRE_AGENT");
     clock_gettime(CLOCK_MONOTONIC, &started);
@@ -247,13 +261,13 @@ int main(void) {
     input = request + put_variables();
     int agent = connect_agent();
     if (agent < 0) run_in_python();
-    if (strcmp(command, "VERSION") != 0) read_input(); /* VERSION needs none, and a terminal gives none */
+    read_input(strcmp(command, "VERSION") == 0 ? PATIENCE : -1); /* it needs none, a terminal gives none */
     size_t size = (size_t)(input - request) + input_size;
     memcpy(request, "PWR1", 4);
     put32(request + 4, (uint32_t)(size - 8));
     uint32_t sizes[3];
     if (!send_request(agent, size) || !read_answer(agent, sizes) || sizes[0] == NOT_SERVED) run_in_python();
-    write_all(2, answer + 16 + sizes[1], sizes[2]);
+    log_all(answer + 16 + sizes[1], sizes[2]);
     write_all(1, answer + 16, sizes[1]);
     return (int)(sizes[0] & 0xff);
 }

@@ -13,6 +13,7 @@ STDIN_LIMIT = 4 << 20  # bytes; cni_spec/json_input.py has the same
 VARIABLES_LIMIT = 128 << 10
 ANSWER_LIMIT = 5 << 20
 DEADLINE = 150  # seconds, for all of the agent's answer
+PATIENCE = 1000  # milliseconds for a part of VERSION's stdin, which may never come
 NOT_SERVED = 0xFFFFFFFF
 SENT = (b"CNI_", b"PODWIRE_", b"TRACEPARENT=", b"TRACESTATE=", b"PATH=")
 SERVICE = "systemctl start podwire-agent.service"
@@ -35,9 +36,24 @@ def write_all(descriptor: int, data: bytes) -> None:
         posix._exit(1)
 
 
+def log_all(data: bytes) -> None:
+    try:
+        while data:
+            data = data[posix.write(2, data) :]
+    except OSError:  # where a log cannot be kept, the answer counts nevertheless
+        pass
+
+
 def open_standard_files() -> None:
-    """Open what the caller left closed of stdin, stdout and stderr, or a socket would take its place."""
+    """Open what the caller left closed of stdin, stdout and stderr, or a socket would take its place.
+
+    A result that nobody hears is no success: for stdout it is a file that takes nothing.
+    """
     while (file := posix.open("/dev/null", posix.O_RDWR)) <= 2:
+        if file == 1:
+            full = posix.open("/dev/full", posix.O_WRONLY)
+            posix.dup2(full, 1)
+            posix.close(full)
         posix.set_inheritable(file, True)
     posix.close(file)
 
@@ -67,17 +83,27 @@ def run_in_python(given: "bytes | None") -> None:
              f"start the agent ({SERVICE}) or install podwire again")  # fmt: skip
 
 
-def read_input() -> bytes:
+def read_input(is_version: bool) -> bytes:
     parts, size = [], 0
     try:
-        while part := posix.read(0, 1 << 16):
+        while (not is_version or has_input()) and (part := posix.read(0, 1 << 16)):
             parts.append(part)
             size += len(part)
             if size > STDIN_LIMIT:
                 fail(6, "network configuration: larger than 4 MiB")
     except OSError:
-        fail(5, "the configuration could not be read from stdin")
+        if not is_version:
+            fail(5, "the configuration could not be read from stdin")
     return b"".join(parts)
+
+
+def has_input() -> bool:
+    # VERSION needs no stdin, and a terminal gives none
+    import select
+
+    waiting = select.poll()
+    waiting.register(0, select.POLLIN)
+    return bool(waiting.poll(PATIENCE))
 
 
 def socket_path() -> bytes:
@@ -153,13 +179,13 @@ def main() -> None:
     if agent is None:
         run_in_python(None)
         return
-    given = b"" if command == b"VERSION" else read_input()
+    given = read_input(command == b"VERSION")
     answer = ask(agent, said + given)
     status, out, err = (int.from_bytes(answer[at : at + 4], "little") for at in (4, 8, 12))
     if answer[:4] != b"PWA1" or len(answer) != 16 + out + err or status == NOT_SERVED:
         run_in_python(given)
         return
-    write_all(2, answer[16 + out :])
+    log_all(answer[16 + out :])
     write_all(1, answer[16 : 16 + out])
     posix._exit(status & 0xFF)
 

@@ -171,6 +171,19 @@ def test_what_is_too_large_is_refused(make: Callable[..., Launcher], agent: Fake
     assert done.returncode == 1 and json.loads(done.stdout)["code"] == 6 and not agent.requests
 
 
+def test_the_version_that_is_asked_for_arrives(make: Callable[..., Launcher], agent: FakeAgent) -> None:
+    body = b'{"cniVersion": "0.4.0"}'
+
+    assert make()(body, {"CNI_COMMAND": "VERSION"}).returncode == 0
+    assert agent.requests[0].stdin == body
+
+
+def test_without_an_agent_version_says_the_version_it_was_asked_in(make: Callable[..., Launcher]) -> None:
+    done = make()(b'{"cniVersion": "0.4.0"}', {"CNI_COMMAND": "VERSION"})
+
+    assert json.loads(done.stdout)["cniVersion"] == "0.4.0"
+
+
 def test_version_waits_for_no_stdin(make: Callable[..., Launcher], agent: FakeAgent) -> None:
     reader, writer = os.pipe()
     one = make()
