@@ -12,6 +12,8 @@ from conformance.mutants import (
     interface_names,
     readiness,
     results,
+    robust_input,
+    robust_trouble,
     verbs,
 )
 from conformance.mutants.mutant import Mutant
@@ -27,6 +29,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *collecting.MUTANTS,
     *delegation.MUTANTS,
     *configuration.MUTANTS,
+    *robust_input.MUTANTS,
+    *robust_trouble.MUTANTS,
 )
 
 
