@@ -151,7 +151,13 @@ def run(plugin_type: str) -> None:
 
     if os.environ.get(VERBOSE) == "1":
         show_kernel_messages()
-    given = answer(plugin, os.environ, read_stdin(os.environ["CNI_COMMAND"]), warn=warn)
+    try:
+        stdin = read_stdin(os.environ["CNI_COMMAND"])
+    except OSError as error:
+        refusal = CniError(IO_FAILURE, f"the configuration could not be read from stdin: {error.strerror}")
+        given = Answer(1, refusal.to_json(LATEST_VERSION), refusal)
+    else:
+        given = answer(plugin, os.environ, stdin, warn=warn)
     _print(given.stdout)
     if os.environ["CNI_COMMAND"] != Verb.VERSION:
         start_agent(os.environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import sys
@@ -17,8 +18,15 @@ def read_stdin(verb: str) -> bytes:
 
     VERSION needs none, and says its `cniVersion` where there is one (CNI 1.1.0, VERSION): it waits for no
     terminal, nor for a pipe that its caller forgot.
+
+    Raises:
+        OSError: it cannot be read, and the verb needs it.
     """
-    return _read_what_comes() if verb == Verb.VERSION else sys.stdin.buffer.read(SIZE_LIMIT + 1)
+    if verb == Verb.VERSION:
+        return _read_what_comes()
+    if sys.stdin is None:  # what Python makes of a stdin that the caller closed
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return sys.stdin.buffer.read(SIZE_LIMIT + 1)
 
 
 def _read_what_comes() -> bytes:

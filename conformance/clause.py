@@ -79,7 +79,7 @@ def clause(
     *,
     kinds: frozenset[Kind] = EVERY_KIND,
     since: str = "0.1.0",
-    seconds: float = 30,
+    seconds: float = 120,
 ) -> Callable[[Callable[[Case], None]], Clause]:
     """Make a clause of a judging function; the function's docstring is the clause's text."""
 
