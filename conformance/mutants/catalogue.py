@@ -6,11 +6,13 @@ from conformance.mutants import (
     checking,
     collecting,
     configuration,
+    datapath,
     delegation,
     deleting,
     error_codes,
     errors,
     failed_adds,
+    fast,
     interface_names,
     readiness,
     results,
@@ -35,6 +37,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *configuration.MUTANTS,
     *robust_input.MUTANTS,
     *robust_trouble.MUTANTS,
+    *datapath.MUTANTS,
+    *fast.MUTANTS,
 )
 
 

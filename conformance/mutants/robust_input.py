@@ -1,4 +1,4 @@
-"""Mutants of the clauses about hostile input, in robust/no_json.py, wrong_values.py, environment.py, streams.py."""
+"""Mutants of the clauses about hostile input: robust/no_json, wrong_values, environment, streams."""
 
 from __future__ import annotations
 
@@ -59,7 +59,11 @@ def changes_others(asked: Asked, good: Good) -> Given:
     listed = previous.get("interfaces") if isinstance(previous, dict) else None
     for one in listed if asked.verb == "DEL" and isinstance(listed, list) else ():
         name = str(one.get("name", "")) if isinstance(one, dict) and not one.get("sandbox") else ""
-        if name and Path("/sys/class/net", name).is_dir() and not Path("/sys/class/net", name, "bridge").exists():
+        if (
+            name
+            and Path("/sys/class/net", name).is_dir()
+            and not Path("/sys/class/net", name, "bridge").exists()
+        ):
             subprocess.run(["ip", "link", "set", name, "mtu", "1300"], check=False)
     return given
 
@@ -138,27 +142,62 @@ def _without_odd(config: dict[str, Any]) -> dict[str, Any]:
 
 MUTANTS = (
     Mutant("robust-no-json", "nul", "NUL bytes are taken for a configuration", EVERY_KIND, takes_nul_bytes),
-    Mutant("robust-strange-json", "twice", "a key that is there twice makes it crash", EVERY_KIND, crashes(has_twice)),
+    Mutant(
+        "robust-strange-json",
+        "twice",
+        "a key that is there twice makes it crash",
+        EVERY_KIND,
+        crashes(has_twice),
+    ),
     Mutant("robust-nesting", "deep", "deep JSON makes it crash", EVERY_KIND, crashes(is_deep)),
     Mutant("robust-large", "dies", "a large configuration ends it by a signal", EVERY_KIND, dies_of_much),
-    Mutant("robust-types", "leaves-out", "an object in place of a value is left out", EVERY_KIND, leaves_out_objects),
-    Mutant("robust-others-links", "changes", "DEL changes others' interfaces", INTERFACE, changes_others),
-    Mutant("robust-prev-result", "crash", "addresses that are no list make it crash", NOT_IPAM, crashes(has_odd_result)),
-    Mutant("robust-ids", "path", "a container id with slashes leaves a file", EVERY_KIND, leaves_a_file_for_a_path),
     Mutant(
-        "robust-ifnames", "long", "a very long CNI_IFNAME makes it crash", EVERY_KIND,
+        "robust-types",
+        "leaves-out",
+        "an object in place of a value is left out",
+        EVERY_KIND,
+        leaves_out_objects,
+    ),
+    Mutant("robust-others-links", "changes", "DEL changes others' interfaces", INTERFACE, changes_others),
+    Mutant(
+        "robust-prev-result",
+        "crash",
+        "addresses that are no list make it crash",
+        NOT_IPAM,
+        crashes(has_odd_result),
+    ),
+    Mutant(
+        "robust-ids",
+        "path",
+        "a container id with slashes leaves a file",
+        EVERY_KIND,
+        leaves_a_file_for_a_path,
+    ),
+    Mutant(
+        "robust-ifnames",
+        "long",
+        "a very long CNI_IFNAME makes it crash",
+        EVERY_KIND,
         crashes(_variable("CNI_IFNAME", lambda name: len(name) > 1000)),
     ),
     Mutant(
-        "robust-args", "no-pairs", "CNI_ARGS without = makes it crash", EVERY_KIND,
+        "robust-args",
+        "no-pairs",
+        "CNI_ARGS without = makes it crash",
+        EVERY_KIND,
         crashes(_variable("CNI_ARGS", lambda text: bool(text) and "=" not in text)),
     ),
     Mutant("robust-netns", "folder", "a folder is taken for a namespace", INTERFACE, takes_a_folder),
     Mutant(
-        "robust-bare", "path", "it crashes without PATH", EVERY_KIND,
+        "robust-bare",
+        "path",
+        "it crashes without PATH",
+        EVERY_KIND,
         crashes(lambda asked: asked.verb == "ADD" and "PATH" not in asked.environment),
     ),
     Mutant("robust-no-stdin", "succeeds", "a closed stdin is no error", EVERY_KIND, needs_no_stdin),
-    Mutant("robust-no-stdout", "deaf", "a result that nobody heard is a success", EVERY_KIND, hides_its_deafness),
+    Mutant(
+        "robust-no-stdout", "deaf", "a result that nobody heard is a success", EVERY_KIND, hides_its_deafness
+    ),
     Mutant("robust-no-stderr", "insists", "it fails where it cannot log", EVERY_KIND, insists_on_its_log),
-)  # fmt: skip
+)

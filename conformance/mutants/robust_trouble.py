@@ -17,7 +17,7 @@ from conformance.mutants.mutant import Asked, Given, Good, Mutant
 
 STATE, NOTES = Path("/var/lib/cni"), Path("/run/netns")
 MANY = 20  # containers, with which it is said to be too much
-ROUNDS = 3  # containers whose namespace went before DEL, after which something is left
+ROUNDS = 2  # containers whose namespace went before DEL, after which something is left
 
 
 def leaves_its_draft(asked: Asked, good: Good) -> Given:
@@ -25,7 +25,7 @@ def leaves_its_draft(asked: Asked, good: Good) -> Given:
     if asked.verb != "ADD":
         return good(asked)
     STATE.mkdir(parents=True, exist_ok=True)
-    draft = STATE / f"draft-{_name(asked)}"
+    draft = STATE / f"draft-{_name(asked)}-{os.getpid()}"
     draft.write_text("x")
     try:
         return good(asked)
@@ -129,21 +129,40 @@ def _taken(mine: Path, lock: Path) -> bool:
 
 
 def _refusal(asked: Asked, sentence: str) -> Given:
-    return Given(1, json.dumps({"cniVersion": asked.config.get("cniVersion", ""), "code": 11, "msg": sentence}))
+    return Given(
+        1, json.dumps({"cniVersion": asked.config.get("cniVersion", ""), "code": 11, "msg": sentence})
+    )
 
 
 MUTANTS = (
     Mutant(
-        "robust-killed-add", "draft", "an ADD that is killed leaves a draft", EVERY_KIND, leaves_its_draft,
+        "robust-killed-add",
+        "draft",
+        "an ADD that is killed leaves a draft",
+        EVERY_KIND,
+        leaves_its_draft,
         also=frozenset({"robust-killed-retry"}),  # which kills ADDs as well
     ),
     Mutant(
-        "robust-killed-del", "begun", "a DEL that was killed is not completed", EVERY_KIND,
+        "robust-killed-del",
+        "begun",
+        "a DEL that was killed is not completed",
+        EVERY_KIND,
         forgets_an_unfinished_del,
     ),
-    Mutant("robust-killed-retry", "lock", "a dead process keeps its lock", EVERY_KIND, keeps_a_dead_ones_lock),
-    Mutant("robust-full-disk", "half", "on a full disk ADD fails half made", EVERY_KIND, half_made(errno.ENOSPC)),
-    Mutant("robust-read-only", "half", "on a read-only disk ADD fails half made", EVERY_KIND, half_made(errno.EROFS)),
+    Mutant(
+        "robust-killed-retry", "lock", "a dead process keeps its lock", EVERY_KIND, keeps_a_dead_ones_lock
+    ),
+    Mutant(
+        "robust-full-disk", "half", "on a full disk ADD fails half made", EVERY_KIND, half_made(errno.ENOSPC)
+    ),
+    Mutant(
+        "robust-read-only",
+        "half",
+        "on a read-only disk ADD fails half made",
+        EVERY_KIND,
+        half_made(errno.EROFS),
+    ),
     Mutant("robust-storm", "refuses", "it refuses where there are many", EVERY_KIND, refuses_a_crowd),
     Mutant("robust-leaks", "little", "it leaves something after some rounds", EVERY_KIND, leaves_a_little),
-)  # fmt: skip
+)
