@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,7 +146,8 @@ def run(plugin_type: str) -> None:
         sys.exit(0)
 
     def warn(line: str) -> None:
-        sys.stderr.write(f"podwire {plugin_type}: {line}\n")
+        with suppress(OSError):  # stderr is full or closed: where a log cannot be kept, the answer counts
+            os.write(2, f"podwire {plugin_type}: {line}\n".encode(errors="replace"))
 
     if os.environ.get(VERBOSE) == "1":
         show_kernel_messages()
@@ -156,11 +158,22 @@ def run(plugin_type: str) -> None:
         given = Answer(1, refusal.to_json(LATEST_VERSION), refusal)
     else:
         given = answer(plugin, os.environ, stdin, warn=warn)
-    sys.stdout.write(given.stdout)
-    sys.stdout.flush()
+    _print(given.stdout)
     if os.environ["CNI_COMMAND"] != Verb.VERSION:
         start_agent(os.environ)
     sys.exit(given.status)
+
+
+def _print(text: str) -> None:
+    """Print an answer; a result that nobody hears is no success."""
+    data = text.encode()
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError as error:
+        with suppress(OSError):  # stderr has gone as well
+            os.write(2, f"stdout: {error.strerror}\n".encode())
+        sys.exit(1)
 
 
 def about(plugin: Plugin[Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.clause import Clause
+from conformance.clause import Clause, place
 from conformance.clauses import (
     chaining,
     checking,
@@ -23,8 +23,9 @@ from conformance.clauses import (
     verbs,
     versions,
 )
+from conformance.robust import crowds, disks, environment, kills, no_json, streams, wrong_values
 
-PLUGIN_CLAUSES: tuple[Clause, ...] = (
+_UNSORTED: tuple[Clause, ...] = (
     *verbs.CLAUSES,
     *errors.CLAUSES,
     *error_codes.CLAUSES,
@@ -43,7 +44,17 @@ PLUGIN_CLAUSES: tuple[Clause, ...] = (
     *delegation.CLAUSES,
     *keys.CLAUSES,
     *identifiers.CLAUSES,
+    *no_json.CLAUSES,
+    *wrong_values.CLAUSES,
+    *environment.CLAUSES,
+    *streams.CLAUSES,
+    *kills.CLAUSES,
+    *disks.CLAUSES,
+    *crowds.CLAUSES,
 )
+
+
+PLUGIN_CLAUSES = tuple(sorted(_UNSORTED, key=lambda one: place(one.id)))
 
 
 def clause_of(id: str) -> Clause:

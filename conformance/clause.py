@@ -66,6 +66,11 @@ class Clause:
     judge: Callable[[Case], None]
 
 
+def place(id: str) -> tuple[int, str]:
+    """Return what a clause's id is sorted by: numbers first, as numbers."""
+    return (int(id), "") if id.isdigit() else (1000, id)
+
+
 def clause(
     id: str,
     level: Level,
@@ -74,7 +79,7 @@ def clause(
     *,
     kinds: frozenset[Kind] = EVERY_KIND,
     since: str = "0.1.0",
-    seconds: float = 30,
+    seconds: float = 120,
 ) -> Callable[[Callable[[Case], None]], Clause]:
     """Make a clause of a judging function; the function's docstring is the clause's text."""
 

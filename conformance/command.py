@@ -14,6 +14,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
 # command -> its module (arguments, run), and what --help says of it
 COMMANDS = {
     "plugin": ("conformance.commands.plugin", "judge the plugins of a folder"),
+    "runtime": ("conformance.commands.runtime", "judge a runtime"),
     "list": ("conformance.commands.clauses", "list the clauses"),
     "explain": ("conformance.commands.explain", "tell what a clause asks, and why"),
     "init": ("conformance.commands.init", "begin a profile for a plugin of your own"),

@@ -1,6 +1,7 @@
 """conformance.commands: a module per command; each has `arguments(parser)` and `run(asked) -> exit status`.
 
 plugin.py      which plugins, which clauses, in which way; judge them
+runtime.py     which runtime, which clauses; judge it
 clauses.py     `list`
 explain.py     `explain`
 init.py        `init`: a profile to begin from

@@ -8,6 +8,7 @@ import json
 from conformance.catalogue import PLUGIN_CLAUSES
 from conformance.clause import EVERY_KIND, Clause
 from conformance.commands.options import add_choice, chosen
+from conformance.runtime.catalogue import RUNTIME_CLAUSES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Print them."""
-    clauses = chosen(PLUGIN_CLAUSES, asked)
+    clauses = chosen((*PLUGIN_CLAUSES, *RUNTIME_CLAUSES), asked)
     if asked.output == "json":
         print(json.dumps([_as_json(one) for one in clauses], indent=1))
         return 0

@@ -10,6 +10,7 @@ from conformance.catalogue import PLUGIN_CLAUSES
 from conformance.clause import Clause
 from conformance.command import Wrong
 from conformance.mutants.catalogue import MUTANTS
+from conformance.runtime.catalogue import RUNTIME_CLAUSES
 
 WIDTH = 100
 
@@ -22,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Print what there is to say of each."""
-    known = {one.id: one for one in PLUGIN_CLAUSES}
+    known = {one.id: one for one in (*PLUGIN_CLAUSES, *RUNTIME_CLAUSES)}
     for id in asked.clause:
         if id not in known:
             raise Wrong(f"there is no clause {id!r}; `{asked.program} list` names them")
@@ -33,7 +34,7 @@ def run(asked: argparse.Namespace) -> int:
 def explained(clause: Clause, *, source: bool = False) -> str:
     """Return a clause's text with all that is known of it."""
     head = f"{clause.id}. {clause.title}"
-    about = f"{clause.level.value}, section {clause.section}; for {', '.join(sorted(clause.kinds))} plugins"
+    about = f"{clause.level.value}, section {clause.section}; for {_whom(clause)}"
     since = "" if clause.since == "0.1.0" else f", since CNI {clause.since}"
     broken = [f"A plugin that breaks it: {one.breaks}." for one in MUTANTS if one.clause == clause.id]
     paragraphs = (*clause.text.split("\n\n"), *broken)
@@ -41,3 +42,7 @@ def explained(clause: Clause, *, source: bool = False) -> str:
     return "\n\n".join(
         (f"{head}\n{about}{since}", *(textwrap.fill(one, WIDTH) for one in paragraphs), *shown)
     )
+
+
+def _whom(clause: Clause) -> str:
+    return f"{', '.join(sorted(clause.kinds))} plugins" if clause.kinds else "runtimes"

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from conformance.clause import Clause, Level
 from conformance.command import Wrong
+from conformance.running.progress import Progress
+from conformance.running.run import Piece, Run, run_pieces
 
 SPECIFIED = (Level.MUST, Level.SHOULD, Level.BEHAVIOUR)  # what is judged where nothing else is asked
 
@@ -59,6 +63,14 @@ def chosen(clauses: Sequence[Clause], asked: argparse.Namespace) -> list[Clause]
         return [known[id] for id in dict.fromkeys(asked.clause)]
     wanted = list(Level) if asked.level == "all" else [_level(name) for name in asked.level.split(",")]
     return [one for one in clauses if one.level in wanted]
+
+
+def judged(pieces: Sequence[Piece], asked: argparse.Namespace) -> Run:
+    """Run the pieces with the progress that was asked for."""
+    if asked.quiet:
+        return run_pieces(pieces, asked.jobs, lambda verdict: None)
+    with closing(Progress(Counter(piece.name for piece in pieces))) as progress:
+        return run_pieces(pieces, asked.jobs, progress)
 
 
 def _level(name: str) -> Level:

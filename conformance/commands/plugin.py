@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 from conformance.case import KNOWN_VERSIONS, Plugin
 from conformance.catalogue import PLUGIN_CLAUSES
 from conformance.clause import Clause
 from conformance.command import Wrong
-from conformance.commands.options import add_choice, add_running, chosen, folders, need_root
+from conformance.commands.options import add_choice, add_running, chosen, folders, judged, need_root
 from conformance.commands.output import add_output, give
 from conformance.profile import Profile, read_profile
 from conformance.reports.report import Report, Rule, Subject, now, ordered, this_machine
 from conformance.running.daemon import Daemon
 from conformance.running.finding import find_plugins
 from conformance.running.judging import Task
-from conformance.running.progress import Progress
-from conformance.running.run import Run, run_tasks
+from conformance.running.run import piece_of
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +56,8 @@ def run(asked: argparse.Namespace) -> int:
     need_root(asked.program)
     plugins, unknown = _plugins(asked, path)
     begun = time.monotonic()
-    found = judge_plugins(_tasks(asked, plugins, clauses, path), asked)
+    tasks = _tasks(asked, plugins, clauses, path)
+    found = judged([piece_of(task, asked.time_limit) for task in tasks], asked)
     return give(
         Report(
             now(), this_machine(), _again(asked), tuple(_subject(one) for one in plugins),
@@ -68,14 +66,6 @@ def run(asked: argparse.Namespace) -> int:
         ),
         asked,
     )  # fmt: skip
-
-
-def judge_plugins(tasks: Sequence[Task], asked: argparse.Namespace) -> Run:
-    """Run the tasks with the progress that was asked for."""
-    if asked.quiet:
-        return run_tasks(tasks, asked.jobs, lambda verdict: None, asked.time_limit)
-    with closing(Progress(Counter(task.plugin.type for task in tasks))) as progress:
-        return run_tasks(tasks, asked.jobs, progress, asked.time_limit)
 
 
 def _plugins(asked: argparse.Namespace, path: Sequence[Path]) -> tuple[list[Plugin], list[str]]:

@@ -14,7 +14,7 @@ from conformance.datapath.talking import PATIENCE
 from conformance.world.namespaces import inside
 
 EVERY_PROTOCOL, IPV4, ARP, IPV6 = 0x0003, 0x0800, 0x0806, 0x86DD  # linux/if_ether.h
-EXPERIMENT = 0x88B5  # IEEE 802 local experimental ethertype: nobody answers
+EXPERIMENT, OTHER_EXPERIMENT = 0x88B5, 0x88B6  # IEEE 802's for local experiments: nobody answers
 OUTGOING = 4  # PACKET_OUTGOING (linux/if_packet.h)
 BROADCAST = b"\xff" * 6
 LEAST = 60  # bytes of a frame without its checksum

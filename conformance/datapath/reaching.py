@@ -88,7 +88,8 @@ def forward(case: Case) -> None:
     (one,) = join(case, "forward")
     for family in one.addresses:
         with told("from the container to the outside, through a host whose policy is to forward nothing"):
-            converse(one.netns, case.outside.path, OUTSIDE[family], one.mtu)
+            exchange_datagrams(one.netns, case.outside.path, OUTSIDE[family])
+            connect(one.netns, case.outside.path, OUTSIDE[family])
 
 
 @clause("datapath-mtu", Level.DATAPATH, "beyond", "gives the MTU that was asked for", kinds=NOT_IPAM)

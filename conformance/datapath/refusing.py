@@ -12,6 +12,7 @@ from conformance.datapath.frames import (
     EXPERIMENT,
     IPV4,
     IPV6,
+    OTHER_EXPERIMENT,
     Wire,
     advertisement,
     arp,
@@ -83,7 +84,7 @@ def hairpin(case: Case) -> None:
     (one,) = join(case, "hairpin")
     place = (one.netns, one.attachment.ifname)
     with Wire.between(place, place) as wire:
-        frame = ethernet(mac_bytes(one.mac), EXPERIMENT, b"hairpin")
+        frame = ethernet(mac_bytes(one.mac), OTHER_EXPERIMENT, b"hairpin")
         expect(wire.returns(frame), "a broadcast frame did not come back to the container that sent it")
 
 

@@ -153,8 +153,8 @@ def _icmp(kind: int, body: bytes, *, summed: bool) -> bytes:
     packet = struct.pack("!BBHHH", kind, 0, 0, 4711, 1) + body
     if not summed:
         return packet
-    words = struct.unpack(f"!{len(packet) // 2}H", packet if len(packet) % 2 == 0 else packet + b"\0")
-    total = sum(words)
+    padded = packet + bytes(len(packet) % 2)
+    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     total = (total >> 16) + (total & 0xFFFF)
     total += total >> 16
     return packet[:2] + struct.pack("!H", ~total & 0xFFFF) + packet[4:]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from conformance.mutants import (
+    checking,
     collecting,
     configuration,
     delegation,
+    deleting,
     error_codes,
     errors,
     failed_adds,
@@ -23,6 +25,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *interface_names.MUTANTS,
     *results.MUTANTS,
     *failed_adds.MUTANTS,
+    *deleting.MUTANTS,
+    *checking.MUTANTS,
     *readiness.MUTANTS,
     *collecting.MUTANTS,
     *delegation.MUTANTS,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from conformance.reports.report import Report, badge, place
+from conformance.clause import place
+from conformance.reports.report import Report, badge
 from conformance.running.verdict import Outcome, Verdict
 
 

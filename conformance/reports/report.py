@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance.clause import Clause
+from conformance.clause import Clause, place
 from conformance.running.verdict import Outcome, Verdict, read_verdict
 
 SCHEMA = "podwire-conformance-report/1"  # the number is raised when a reader of the old form would err
@@ -90,11 +90,6 @@ def this_machine() -> str:
 def ordered(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """Return verdicts by plugin, then by clause."""
     return tuple(sorted(verdicts, key=lambda one: (one.plugin, place(one.clause))))
-
-
-def place(id: str) -> tuple[int, str]:
-    """Return what a clause's id is sorted by: numbers first, as numbers."""
-    return (int(id), "") if id.isdigit() else (1000, id)
 
 
 def badge(report: Report, subject: Subject) -> str:

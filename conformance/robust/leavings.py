@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from conformance.case import Attachment, Case
 from conformance.leftovers import expect_same, see
 from conformance.world.dumps import Dump
+from conformance.world.looking import links, run
 from conformance.world.namespaces import Netns
 
 
@@ -27,6 +28,12 @@ class Watch:
 def watch(case: Case, *attachments: Attachment) -> Watch:
     """Remember what there is, also in the containers of some attachments."""
     containers = tuple(dict.fromkeys(one.netns for one in attachments))
+    for one in containers:
+        if (
+            "UP" not in links(one.path)["lo"]["flags"]
+        ):  # going up it gets an address, which stays from then on
+            run("ip", "link", "set", "lo", "up", netns=one.path)
+            run("ip", "link", "set", "lo", "down", netns=one.path)
     return Watch(case, containers, see(case, *containers))
 
 

@@ -78,7 +78,10 @@ def nesting(case: Case) -> None:
 
 @clause("robust-large", Level.ROBUST, "beyond", "survives a configuration of ten megabytes")
 def large(case: Case) -> None:
-    """A configuration of ten megabytes is taken or refused by an error object, within the usual time."""
+    """A configuration of ten megabytes is taken or refused by an error object, within the usual time.
+
+    An ADD that succeeds is undone by DEL.
+    """
     settle(case)
     attachment = case.attachment()
     before = watch(case, attachment)

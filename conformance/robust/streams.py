@@ -7,7 +7,7 @@ import subprocess
 from typing import Any
 
 from conformance.calls import LIMIT, Answer, Call
-from conformance.case import Attachment, Case, Step
+from conformance.case import Attachment, Case, Json, Step
 from conformance.clause import Level, clause, expect
 from conformance.robust.leavings import settle, watch
 from conformance.robust.sanity import expect_refusal, expect_success
@@ -46,17 +46,20 @@ def no_stderr(case: Case) -> None:
     settle(case)
     attachment = case.attachment()
     before = watch(case, attachment)
+    talkative = case.config(attachment) | {"surprise": "a key that one may want to remark on"}
     for how, redirection in {"closed": "2>&-", "full": "2>/dev/full"}.items():
-        answer = _ask(case, "ADD", attachment, redirection)
+        answer = _ask(case, "ADD", attachment, redirection, talkative)
         expect_success(answer, f"ADD with a stderr {how}")
         expect(answer.document() is not None, f"ADD with a stderr {how} printed no result: {answer}")
         expect_success(_ask(case, "DEL", attachment, redirection), f"DEL with a stderr {how}")
     before.expect_same("these ADDs and DELs")
 
 
-def _ask(case: Case, verb: str, attachment: Attachment, redirection: str) -> Answer:
+def _ask(
+    case: Case, verb: str, attachment: Attachment, redirection: str, config: Json | None = None
+) -> Answer:
     """Make a call with its streams as a shell's redirection says; "" is a stdout whose reader has gone."""
-    call = case.call(verb, attachment)
+    call = case.call(verb, attachment, config=config)
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     if not redirection:
         reader, streams["stdout"] = os.pipe()

@@ -18,6 +18,8 @@ Daemon = Callable[
     [Path], AbstractContextManager[object]
 ]  # begins what serves the plugins of one world; given its folder
 
+ON_A_LINK = ("macvlan", "ipvlan", "vlan")  # kinds of links that are made on another
+
 
 @dataclass(frozen=True)
 class Task:
@@ -74,13 +76,13 @@ def _judge(task: Task, folder: Path, steps: Steps) -> None:
 
 
 def _need_kernel(kinds: Sequence[str]) -> None:
+    """Try to make a link of each kind, on a veth where it needs a link below it."""
     for kind in kinds:
-        words = ("ip", "link", "add", "probe0", "type", kind)
-        master = ("link", "lo") if kind in ("macvlan", "ipvlan") else ()
-        if not succeeds(*words[:3], *master, *words[3:]) and not _is_known(kind):
-            raise CannotJudge(f"this kernel makes no links of the type {kind}")
+        succeeds("ip", "link", "add", "probe1", "type", "veth", "peer", "name", "probe2")
+        below = ("link", "probe1") if kind in ON_A_LINK else ()
+        more = {"vlan": ("id", "7"), "vrf": ("table", "77")}.get(kind, ())
+        made = succeeds("ip", "link", "add", *below, "name", "probe0", "type", kind, *more)
         succeeds("ip", "link", "del", "probe0")
-
-
-def _is_known(kind: str) -> bool:
-    return Path(f"/sys/module/{kind}").exists()
+        succeeds("ip", "link", "del", "probe1")
+        if not made:
+            raise CannotJudge(f"this kernel makes no links of the type {kind}")

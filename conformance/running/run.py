@@ -1,10 +1,11 @@
-"""A whole run: which clauses on which plugins, in parallel, told about as they end."""
+"""A whole run: which clauses on whom, in parallel, told about as they end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from conformance.clause import Clause, Level
 from conformance.running.judging import Task, judge, not_applicable
@@ -16,50 +17,76 @@ Told = Callable[[Verdict], None]  # hears of every verdict as it comes
 
 
 @dataclass(frozen=True)
+class Piece:
+    """One clause on a plugin or a runtime: who it is, and what judges it, in a process without threads."""
+
+    name: str
+    clause: Clause
+    judge: Callable[[], Verdict]
+    at_once: bool = False  # there is nothing to be done: the verdict is known without a process
+
+
+@dataclass(frozen=True)
 class Run:
-    """What came of the tasks, in their order; fewer than there were where it was interrupted."""
+    """What came of the pieces, in their order; fewer than there were where it was interrupted."""
 
     verdicts: tuple[Verdict, ...]
     interrupted: bool
 
 
 def run_tasks(tasks: Sequence[Task], at_once: int, told: Told, seconds: float | None = None) -> Run:
-    """Judge every task; `seconds` replaces the clauses' own time limits.
+    """Judge plugins; `seconds` replaces the clauses' own time limits."""
+    return run_pieces([piece_of(task, seconds) for task in tasks], at_once, told)
+
+
+def piece_of(task: Task, seconds: float | None = None) -> Piece:
+    """Return the piece of work that a task is."""
+    limited = replace(task, clause=with_limit(task.clause, seconds))
+    return Piece(task.plugin.type, task.clause, partial(judge, limited), bool(not_applicable(task)))
+
+
+def with_limit(clause: Clause, seconds: float | None) -> Clause:
+    """Return a clause with another time limit."""
+    return clause if seconds is None else replace(clause, seconds=seconds)
+
+
+def run_pieces(pieces: Sequence[Piece], at_once: int, told: Told) -> Run:
+    """Judge every piece.
 
     What measures time (level fast) has the machine for itself: it comes last, one at a time. Ctrl-C ends the
     run; what was judged before is kept.
     """
-    asked = [replace(task, clause=_limited(task.clause, seconds)) for task in tasks]
     found: dict[int, Verdict] = {}
-    interrupted = False
+
+    def hear(at: int, verdict: Verdict) -> None:
+        found[at] = verdict
+        told(verdict)
+
+    places: dict[str, list[int]] = {"known": [], "timed": [], "others": []}
+    for at, piece in enumerate(pieces):
+        places[_class_of(piece)].append(at)
     try:
-        for index, verdict in _known(asked):
-            found[index] = verdict
-            told(verdict)
-        timed = [at for at, task in enumerate(asked) if task.clause.level is Level.FAST and at not in found]
-        others = [at for at in range(len(asked)) if at not in found and at not in timed]
-        for which, width in ((others, at_once), (timed, 1)):
-            for place, body in work_apart([partial(_verdict_of, asked[at]) for at in which], width):
-                task = asked[which[place]]
-                found[which[place]] = read_verdict(body) if body else _lost(task)
-                told(found[which[place]])
+        for at in places["known"]:
+            hear(at, pieces[at].judge())
+        for which, width in (("others", at_once), ("timed", 1)):
+            works = [partial(_body, pieces[at]) for at in places[which]]
+            for place, body in work_apart(works, width):
+                at = places[which][place]
+                hear(at, read_verdict(body) if body else _lost(pieces[at]))
     except KeyboardInterrupt:
-        interrupted = True
-    return Run(tuple(found[at] for at in sorted(found)), interrupted)
+        return Run(tuple(found[at] for at in sorted(found)), True)
+    return Run(tuple(found[at] for at in sorted(found)), False)
 
 
-def _known(tasks: Sequence[Task]) -> list[tuple[int, Verdict]]:
-    """Return the verdicts that need no process: clauses that say nothing about their plugin."""
-    return [(at, judge(task)) for at, task in enumerate(tasks) if not_applicable(task)]
+def _class_of(piece: Piece) -> str:
+    if piece.at_once:
+        return "known"
+    return "timed" if piece.clause.level is Level.FAST else "others"
 
 
-def _limited(clause: Clause, seconds: float | None) -> Clause:
-    return clause if seconds is None else replace(clause, seconds=seconds)
+def _body(piece: Piece) -> dict[str, Any]:
+    return piece.judge().as_json()
 
 
-def _verdict_of(task: Task) -> dict[str, object]:
-    return judge(task).as_json()
-
-
-def _lost(task: Task) -> Verdict:
-    return Verdict(task.plugin.type, task.clause.id, Outcome.NOT_JUDGED, LOST, (), 0)
+def _lost(piece: Piece) -> Verdict:
+    return Verdict(piece.name, piece.clause.id, Outcome.NOT_JUDGED, LOST, (), 0)

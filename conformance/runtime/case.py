@@ -41,16 +41,17 @@ class RuntimeCase:
     recording: Recording
     start_process: Start
     steps: list[Step] = field(default_factory=list)
-    _count: int = 0
+    _containers: int = 0
+    _commands: int = 0
     _held: dict[str, Running] = field(default_factory=dict)
 
     # --- what there is to attach
 
     def container(self, name: str = "") -> Container:
         """Make a container; nothing is attached yet."""
-        self._count += 1
-        netns = make_netns(f"pod{self._count}").path if self.profile.uses("netns") else ""
-        return Container(name or f"container-{self._count}", netns)
+        self._containers += 1
+        netns = make_netns(f"pod{self._containers}").path if self.profile.uses("netns") else ""
+        return Container(name or f"container-{self._containers}", netns)
 
     def network(self, plugins: Sequence[str] = TYPES, *, entries: Json | None = None, **keys: Any) -> None:
         """Write the network's list, in place of the one before; None as a value leaves a key out.
@@ -144,7 +145,7 @@ class RuntimeCase:
         """Run a program of the profile in the runtime's environment, and write it down."""
         places = self._places("", None)
         answer = self._start([placed(word, places) for word in line], places).wait()
-        self.note(f"`{shlex.join(line)}`", answer)
+        self.note(f"`{shlex.join(placed(word, places) for word in line)}`", answer)
         return answer
 
     def note(self, what: str, seen: object) -> None:
@@ -186,8 +187,8 @@ class RuntimeCase:
         )
 
     def _start(self, argv: Sequence[str], places: Json) -> Running:
-        self._count += 1
-        out, err = (self.folder / f"{self._count}.{stream}" for stream in ("out", "err"))
+        self._commands += 1
+        out, err = (self.folder / f"{self._commands}.{stream}" for stream in ("out", "err"))
         environment = base_environment() | {
             key: placed(text, places) for key, text in self.profile.environment.items()
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,8 +89,10 @@ def read_runtime_profile(path: Path) -> RuntimeProfile:
     )
 
 
-def profile_of_command(template: str, name: str = "") -> RuntimeProfile:
+def profile_of_command(template: str, name: str = "", verbs: Sequence[str] = VERBS) -> RuntimeProfile:
     """Return the profile of a command line such as `cnitool {verb} {network} {netns}`.
+
+    `verbs` are those that it knows.
 
     Raises:
         ValueError: it has no {verb}.
@@ -98,7 +100,7 @@ def profile_of_command(template: str, name: str = "") -> RuntimeProfile:
     line = words(template)
     if not any("{verb}" in word for word in line):
         raise ValueError(f"{template!r}: a command has {{verb}} where add, del, check, gc or status stand")
-    commands = {verb: tuple(word.replace("{verb}", verb) for word in line) for verb in VERBS}
+    commands = {verb: tuple(word.replace("{verb}", verb) for word in line) for verb in verbs}
     return RuntimeProfile(name or Path(line[0]).name, commands, CNITOOL)
 
 

@@ -26,8 +26,8 @@ def main(folder: Path, type: str) -> int:
         print(json.dumps({"cniVersion": "1.1.0", "supportedVersions": VERSIONS}))
         return 0
     id = f"{time.monotonic():.6f}-{os.getpid()}"
+    told = _told(folder, type, verb)  # before the record shows the call: then the judge may tell otherwise
     _write(folder, _begun(id, type, verb, stdin))
-    told = _told(folder, type, verb)
     if told.get("wait"):
         _wait_for_another(folder, id, time.monotonic() + told["wait"])
     answer, status = _answer(type, verb, json.loads(stdin or "{}"), told)
@@ -59,15 +59,17 @@ def _told(folder: Path, type: str, verb: str) -> Json:
     told: Json = json.loads(path.read_text()).get(type, {}).get(verb, {})
     calls = [json.loads(line) for line in (folder / "calls.jsonl").read_text().splitlines()]
     earlier = [call for call in calls if call.get("type") == type and call.get("verb") == verb]
-    return {} if len(earlier) > told.get("times", len(earlier)) else told
+    return {} if len(earlier) >= told.get("times", len(earlier) + 1) else told
 
 
 def _wait_for_another(folder: Path, id: str, deadline: float) -> None:
-    """Return when another call is under way as well, or at the deadline (a monotonic time in seconds)."""
+    """Return when another call is under way as well, or was, or at the deadline (monotonic, in seconds)."""
+    own = float(id.partition("-")[0])
     while time.monotonic() < deadline:
         lines = [json.loads(line) for line in (folder / "calls.jsonl").read_text().splitlines()]
         ended = {line["id"] for line in lines if "ended" in line}
-        if any(line["id"] not in ended | {id} for line in lines):
+        others = [line for line in lines if "begun" in line and line["id"] != id]
+        if any(line["begun"] > own or line["id"] not in ended for line in others):
             return
         time.sleep(LOOK_AGAIN)
 

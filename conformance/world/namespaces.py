@@ -6,13 +6,14 @@ import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000  # linux/sched.h
 MS_REC, MS_PRIVATE = 0x4000, 1 << 18  # linux/mount.h
 NAMED = Path("/run/netns")  # where iproute2 keeps namespaces with names
+MNT_DETACH = 2  # sys/mount.h
 # What plugins write, as far as it is known: nothing of it may reach the machine, nor come from it
 PRIVATE_FOLDERS = ("/run", "/var/lib/cni", "/etc/cni")
 
@@ -40,10 +41,25 @@ def furnish(private: tuple[str, ...] = ()) -> None:
     system_call("mount", b"proc", b"/proc", b"proc", 0, None)
     system_call("mount", b"sysfs", b"/sys", b"sysfs", 0, None)
     for folder in (*PRIVATE_FOLDERS, *private):
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        _make_unseen(Path(folder))
         system_call("mount", b"tmpfs", folder.encode(), b"tmpfs", 0, b"mode=755")
     NAMED.mkdir()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def _make_unseen(folder: Path) -> None:
+    """Make a folder, if it is not there, in this mount namespace alone: in a layer above what there is."""
+    if folder.exists():
+        return
+    there = next(parent for parent in folder.parents if parent.exists())
+    system_call("mount", b"tmpfs", b"/run", b"tmpfs", 0, b"mode=755")  # for the layer; nobody sees it there
+    for name in ("upper", "work"):
+        Path("/run", name).mkdir()
+    options = f"lowerdir={there},upperdir=/run/upper,workdir=/run/work"
+    with suppress(OSError):  # no overlays, or not on this file system: then the machine gets an empty folder
+        system_call("mount", b"overlay", str(there).encode(), b"overlay", 0, options.encode())
+    system_call("umount2", b"/run", MNT_DETACH)
+    folder.mkdir(parents=True)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,11 @@ static uint32_t get32(const char *at) {
 /* Open what the caller left closed of stdin, stdout and stderr, or a socket of ours would take its place. */
 static void open_standard_files(void) {
     int file;
-    do file = open("/dev/null", O_RDWR); while (file >= 0 && file <= 2);
+    do {
+        file = open("/dev/null", O_RDWR);
+        int full = file == 1 ? open("/dev/full", O_WRONLY) : -1; /* a result that nobody hears is no success */
+        if (full >= 0) dup2(full, 1), close(full);
+    } while (file >= 0 && file <= 2);
     if (file < 0) _exit(1); /* there is nobody to tell */
     close(file);
 }
@@ -242,6 +246,12 @@ static void write_all(int file, const char *bytes, size_t size) {
     }
 }
 
+/* Write what is for a log: where it cannot be kept, the answer counts nevertheless. */
+static void log_all(const char *bytes, size_t size) {
+    ssize_t done;
+    while (size > 0 && (done = write(2, bytes, size)) > 0) bytes += done, size -= (size_t)done;
+}
+
 int main(void) {
     const char *command = getenv("CNI_COMMAND"), *agent_is = getenv("PODWIRE_AGENT");
     clock_gettime(CLOCK_MONOTONIC, &started);
@@ -257,7 +267,7 @@ int main(void) {
     put32(request + 4, (uint32_t)(size - 8));
     uint32_t sizes[3];
     if (!send_request(agent, size) || !read_answer(agent, sizes) || sizes[0] == NOT_SERVED) run_in_python();
-    write_all(2, answer + 16 + sizes[1], sizes[2]);
+    log_all(answer + 16 + sizes[1], sizes[2]);
     write_all(1, answer + 16, sizes[1]);
     return (int)(sizes[0] & 0xff);
 }

@@ -150,3 +150,36 @@ def test_a_closed_stdin_is_an_empty_one_without_an_agent(tmp_path: Path, kind: K
     done = call(install(tmp_path, kind), "<&-")
 
     assert done.returncode == 1 and json.loads(done.stdout)["code"] == 6, done
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stdout", [">&-", ">/dev/full"])
+def test_a_result_that_nobody_hears_is_no_success(
+    listener: socket.socket, tmp_path: Path, kind: Kind, stdout: str
+) -> None:
+    thread = answer(listener, encode_reply(Reply(0, b"result\n")))
+    done = call(install(tmp_path, kind), stdout)
+    thread.join()
+
+    assert done.returncode == 1, done
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+def test_a_log_that_cannot_be_kept_hides_no_answer(
+    listener: socket.socket, tmp_path: Path, kind: Kind, stderr: str
+) -> None:
+    thread = answer(listener, encode_reply(Reply(0, b"result\n", b"a remark\n")))
+    done = call(install(tmp_path, kind), stderr)
+    thread.join()
+
+    assert (done.returncode, done.stdout) == (0, "result\n")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_an_agent_it_is_the_same(tmp_path: Path, kind: Kind) -> None:
+    plugin = install(tmp_path, kind)
+
+    assert call(plugin, "</dev/null >&-").returncode == 1
+    done = call(plugin, "</dev/null 2>/dev/full")
+    assert done.returncode == 1 and json.loads(done.stdout)["code"] == 6, done

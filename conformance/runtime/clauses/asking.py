@@ -50,6 +50,14 @@ def checks(case: RuntimeCase) -> list[Record]:
     return found
 
 
+def collections(case: RuntimeCase) -> list[Record]:
+    """Return the calls of GC; where there are none, that is another clause's matter."""
+    found = case.calls("GC")
+    if not found:
+        raise NotApplicable("no plugin was called with GC, which clause 87 is about")
+    return found
+
+
 def expect_result(found: object, expected: object, sentence: str) -> None:
     """Fail unless two results say the same; what is empty may be left out."""
     if normal(found) != normal(expected):

@@ -61,16 +61,15 @@ Command = tuple[str, Container | None, dict[str, str]]
 
 def together(case: RuntimeCase, verb: str, first: Command, second: Command) -> None:
     """Start one command, the other while a plugin is being asked the verb; wait for both."""
-    told = {one: {"wait": WAIT} for one in ("ADD", "DEL", "GC")}
-    case.recording.behave(a=told)
+    case.recording.behave(a={verb: {"wait": WAIT}})
     running = []
     for name, container, places in (first, second):
         running.append(case.start(name, container, **places))
         case.wait_call(verb, running[0])
+        case.recording.behave()
     for (name, _, _), one in zip((first, second), running, strict=True):
         answer = one.wait_line(case.profile.holds) if case.profile.holds and name == "add" else one.wait()
         case.note(f"at one time: `{' '.join(one.argv)}`", answer)
-    case.recording.behave()
 
 
 def _said(call: Record) -> str:

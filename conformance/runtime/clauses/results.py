@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from conformance.clause import Level, expect
 from conformance.runtime.case import RuntimeCase
@@ -10,6 +11,7 @@ from conformance.runtime.clause import runtime_clause
 from conformance.runtime.clauses.asking import added, checks, deletions, expect_result
 from conformance.runtime.clauses.configuration import SUPPLIED
 
+Json = dict[str, Any]
 PREVIOUS_SINCE = "0.4.0"  # prevResult of DEL, and CHECK
 PARAMETERS = ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS")
 
@@ -91,10 +93,10 @@ def takes_sparse_results(case: RuntimeCase) -> None:
     Plugins that route into a virtual machine or only give addresses print such results.
     """
     case.network()
-    address = {"address": "10.93.7.7/16", "interface": -1}
-    if case.version < "1.0.0":
-        address["version"] = "4"
-    for result in ({"interfaces": None, "ips": None}, {"interfaces": None, "ips": [address]}):
+    address: Json = {"address": "10.93.7.7/16"} | ({} if case.version >= "1.0.0" else {"version": "4"})
+    nobodys = address | {"interface": -1}  # as some plugins write it
+    for ips in (None, [address], [nobodys]):
+        result = {"interfaces": None, "ips": ips}
         case.recording.behave(a={"ADD": {"result": result}})
         container = case.container()
         answer = case.run("add", container)

@@ -1,0 +1,1 @@
+"""The conformance suite judged: by models that keep every clause, mutants that break one, and our plugins."""
