@@ -22,18 +22,13 @@ PORTS = "8000-32000"  # of host ports in profiles
 HAIRPIN = "0x88b6"  # datapath/frames.py, OTHER_EXPERIMENT
 
 
-def astray(family: str, hook: str, *rules: str) -> Act:
+def astray(family: str, hook: str, rule: str) -> Act:
     """Attach, then filter: `hook` is a base chain's type, hook and priority."""
 
     def act(asked: Asked, good: Good) -> Given:
         given = good(asked)
         if asked.verb == "ADD" and not given.status:
-            table = f"{family} mutant"
-            _nft(
-                f"table {table}\ndelete table {table}\ntable {table} {{ chain one {{ type {hook}; "
-                + " ; ".join(rules)
-                + " ; } }\n"
-            )
+            _nft(f"table {family} mutant\ndelete table {family} mutant\n{_table(family, hook, rule)}")
         return given
 
     return act
@@ -71,10 +66,8 @@ def checks_macs_alone(asked: Asked, good: Good) -> Given:
     macs = [one["mac"] for one in links if one.get("sandbox")]
     for one in links:
         if not one.get("sandbox") and macs:
-            _nft(
-                "table bridge mutant { chain one { type filter hook prerouting priority -300; "
-                f'iifname "{one["name"]}" ether saddr != {macs[0]} drop ; }} }}\n'
-            )
+            rule = f'iifname "{one["name"]}" ether saddr != {macs[0]} drop'
+            _nft(_table("bridge", "filter hook prerouting priority -300", rule))
     return given
 
 
@@ -90,7 +83,7 @@ def is_too_small(asked: Asked, good: Good) -> Given:
 
 
 def spares_a_closed_firewall(asked: Asked, good: Good) -> Given:
-    """Let datagrams be dropped where the host's policy is to forward nothing."""
+    """Drop datagrams where the host's policy is to forward nothing."""
     given = good(asked)
     listed = subprocess.run(
         ["nft", "list", "chain", "ip", "filter", "FORWARD"], capture_output=True, text=True
@@ -101,13 +94,12 @@ def spares_a_closed_firewall(asked: Asked, good: Good) -> Given:
 
 
 def is_deaf_to_itself(asked: Asked, good: Good) -> Given:
-    """Let a container's own datagrams at IPv4 loopback be dropped, until DEL."""
+    """Drop a container's own datagrams, until DEL."""
     if asked.verb == "DEL":
         _inside(asked, "table inet mutant\ndelete table inet mutant\n")
     given = good(asked)
     if asked.verb == "ADD" and not given.status:
-        chain = "chain one { type filter hook input priority 0; meta l4proto udp drop ; }"
-        _inside(asked, f"table inet mutant {{ {chain} }}\n")
+        _inside(asked, _table("inet", "filter hook input priority 0", "meta l4proto udp drop"))
     return given
 
 
@@ -120,10 +112,7 @@ def own_host_port(mine: bool) -> Act:
         found = given.document.get("ips", []) if asked.verb == "ADD" and not given.status else []
         for own in [one["address"].partition("/")[0] for one in found if "." in one["address"]]:
             who = own if mine else f"!= {own} ip saddr {PODS}"
-            _nft(
-                "table inet mutant { chain one { type filter hook prerouting priority raw; "
-                f"ip saddr {who} udp dport {PORTS} drop ; }} }}\n"
-            )
+            _nft(_table("inet", BEFORE_NAT, f"ip saddr {who} udp dport {PORTS} drop"))
         return given
 
     return act
@@ -136,6 +125,10 @@ def _changes(asked: Asked, promise: str) -> dict[str, Any]:
 
 def _asks_for(config: dict[str, Any], changes: dict[str, Any]) -> bool:
     return bool(changes) and changed(config, changes) == config
+
+
+def _table(family: str, hook: str, rule: str) -> str:
+    return f"table {family} mutant {{\n chain one {{\n type {hook};\n {rule}\n }}\n}}\n"
 
 
 def _nft(text: str) -> None:
