@@ -33,7 +33,7 @@ class Asked:
         """Return the configuration, {} where stdin holds no object."""
         try:
             found = json.loads(self.stdin)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -60,7 +60,7 @@ class Given:
         """Return the JSON object on stdout; {} where there is none."""
         try:
             found = json.loads(self.stdout)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
