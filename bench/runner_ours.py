@@ -3,7 +3,8 @@
 The peer of `bench.runner_peers`, measured by the same code. A pod is begun by its order and a request to the
 spawner, and runs when its supervisor says so on the control socket. It is ended by `stop` without grace, and
 has gone when its attachment, its cgroup and its folder have. NETWORK is "cni" or "none"; AGENT the process id
-of the agent that our plugins ask. With `restart` for NETWORK: a second agent, that has pods, is killed.
+of the agent that our plugins ask. With `restart` for NETWORK: a second agent, that has pods, is killed; with
+`probed`: the memory of pods with a probe.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.runner_peers import (
@@ -57,8 +58,9 @@ kind: Pod
 metadata: {{name: {name}, annotations: {annotations}}}
 spec:
   containers:
-  - {{name: main, image: {image}, imagePullPolicy: Never, command: {command}}}
+  - {{name: main, image: {image}, imagePullPolicy: Never, command: {command}{probe}}}
 """
+PROBE = ", readinessProbe: {exec: {command: [/bin/true]}, periodSeconds: 10}"  # kubelet's period
 LISTENS_WITHIN = 20.0  # seconds
 LOOK_EVERY = 0.001  # seconds; the agent looks less often (`node.supervisors`), and hears of all at once
 SECOND = Path("/run/second.sock")  # of an agent that has pods
@@ -73,19 +75,23 @@ images = "{PLACES.images}"
 """
 
 
-def manifest(name: str, network: str) -> str:
+def manifest(name: str, network: str, probe: str = "") -> str:
     """Return a pod that sleeps, as a person writes it."""
     annotations = {"podwire.io/network": "none"} if network == "none" else {}
     return MANIFEST.format(
-        name=name, annotations=json.dumps(annotations), image=BUSYBOX, command=json.dumps(FOREVER)
+        name=name,
+        annotations=json.dumps(annotations),
+        image=BUSYBOX,
+        command=json.dumps(FOREVER),
+        probe=probe,
     )
 
 
 class Ours:
     """Pods by a spawner of our own; `prepare` them by name first, as an agent has their objects."""
 
-    def __init__(self, network: str, agent: int) -> None:
-        self._network, self._agent = network, agent
+    def __init__(self, network: str, agent: int, probe: str = "") -> None:
+        self._network, self._agent, self._probe = network, agent, probe
         self._cgroups = Cgroups.detect()
         self._orders: dict[str, PodOrder] = {}
         self._spawner = Spawner()
@@ -98,7 +104,7 @@ class Ours:
     def prepare(self, names: Iterator[str]) -> None:
         """Read the manifests of these."""
         for name in names:
-            (placed,) = read(manifest(name, self._network), name).objects
+            (placed,) = read(manifest(name, self._network, self._probe), name).objects
             self._orders[name] = PodOrder(by_hand.bound(placed.body, PLACES), PLACES)
 
     def as_peer(self) -> Peer:
@@ -135,7 +141,12 @@ class Ours:
             raise SystemExit(f"{name}: {said}")
 
     def memory(self) -> int:
-        """Return what stays for pods: supervisors, pause processes, the spawner; and all of the agent."""
+        """Return what stays for idle pods: keepers, pause processes, the spawner; and all of the agent.
+
+        Pods with probes have workers, too.
+        """
+        if not self._probe:
+            _await_rest()
         agent = pss(Path(f"/proc/{self._agent}/smaps_rollup"))
         supervisors = pss_of("podwire-pod")
         if not supervisors:  # before the first: the spawner's pages are nobody else's yet
@@ -152,12 +163,12 @@ class Ours:
 
 
 @contextmanager
-def ours(network: str, agent: int) -> Iterator[Ours]:
+def ours(network: str, agent: int, probe: str = "") -> Iterator[Ours]:
     """Hold pods and their spawner, with the image in their store."""
     store = ImageStore(Path(PLACES.images))
     if not store.list():
         store.add(ARCHIVE)
-    held = Ours(network, agent)
+    held = Ours(network, agent, probe)
     try:
         yield held
     finally:
@@ -206,6 +217,26 @@ def _await_known(number: int) -> None:
         time.sleep(LOOK_EVERY)  # nothing tells
 
 
+def _await_rest() -> None:
+    """Wait until keepers are alone: idle pods are what is measured."""
+    deadline = time.monotonic() + LISTENS_WITHIN
+    while _workers():
+        if time.monotonic() > deadline:
+            raise SystemExit("workers of idle pods go on")
+        time.sleep(LOOK_EVERY * 100)  # nothing tells that a worker has gone, and looking costs
+
+
+def _workers() -> int:
+    """Return how many supervisors have one for a parent."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):  # it has ended
+            lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines() if ":\t" in line)
+            if lines["Name"] == "podwire-pod":
+                parents[status.parent.name] = lines["PPid"]
+    return sum(parent in parents for parent in parents.values())
+
+
 def _await_listener(folder: Path) -> None:
     deadline = time.monotonic() + LISTENS_WITHIN
     while time.monotonic() < deadline:
@@ -224,12 +255,18 @@ def _is_running(status: JsonObject) -> bool:
 
 def main(network: str, rounds: int, many: int, agent: int) -> None:
     """Measure, and print it."""
-    with ours("cni" if network == "restart" else network, agent) as held:
+    probe = PROBE if network == "probed" else ""
+    with ours(network if network in ("cni", "none") else "cni", agent, probe) as held:
         if network == "restart":
             found = measure_restart(held, many)
+        elif probe:
+            held.prepare(f"probed{one}" for one in range(many))
+            found = {"memory probed": measure_many(held.as_peer(), many, held.memory, "probed")["memory"]}
         else:
             held.prepare(
-                f"{kind}{one}" for kind, count in (("one", rounds), ("many", many)) for one in range(count)
+                f"{kind}{one}"
+                for kind, count in (("one", rounds + 1), ("many", many))
+                for one in range(count)
             )
             found = measure(held.as_peer(), rounds)
             if many:

@@ -23,6 +23,8 @@ from conformance.clauses import (
     verbs,
     versions,
 )
+from conformance.datapath import hiding, host_ports, reaching, refusing, shaping
+from conformance.fast import times
 from conformance.robust import crowds, disks, environment, kills, no_json, streams, wrong_values
 
 _UNSORTED: tuple[Clause, ...] = (
@@ -51,9 +53,13 @@ _UNSORTED: tuple[Clause, ...] = (
     *kills.CLAUSES,
     *disks.CLAUSES,
     *crowds.CLAUSES,
+    *reaching.CLAUSES,
+    *host_ports.CLAUSES,
+    *hiding.CLAUSES,
+    *refusing.CLAUSES,
+    *shaping.CLAUSES,
+    *times.CLAUSES,
 )
-
-
 PLUGIN_CLAUSES = tuple(sorted(_UNSORTED, key=lambda one: place(one.id)))
 
 

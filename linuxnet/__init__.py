@@ -9,7 +9,8 @@
     netlink.py    one rtnetlink socket: typed look-ups, requests that explain their failure
     pyroute.py    pyroute2's socket, for shaping and bridge VLANs
     memory.py     what a process keeps open between requests
-    together.py   doing at once what comes at once    unlinking.py   deleting links, as a group
+    together.py   doing at once what comes at once
+    unlinking.py, link_deletion.py   deleting links, as a group; until they have gone, and no longer
     kernel.py     Kernel: the host and one container, the door through which operations act
     packed.py     addresses as the kernel has them, and as people write them
     op.py         what an operation is: a frozen value that prints as the command it stands for

@@ -1,7 +1,7 @@
 """Deleting links: those in flight together as one group, with one message.
 
-The kernel waits for RCU after a deletion, some 17 ms, and that once for a whole group (`ip link delete
-group`). A link alone is deleted at once, by name.
+The kernel waits for RCU during a deletion and after it, and that once for a whole group (`ip link delete
+group`). A link alone is deleted at once, by name. Nobody waits for what comes after it (`link_deletion`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from linuxnet.errors import KernelError
+from linuxnet.link_deletion import delete_links
 from linuxnet.netlink import Netlink
 from linuxnet.numbers import DOOMED_GROUP
 from linuxnet.together import Together
@@ -55,7 +56,7 @@ class Unlinker:
     def _remove_group(self, doomed: Sequence[str]) -> bool:
         """Delete the group; return False if it must be tried one by one."""
         try:
-            self._netlink.request("link", "del", group=DOOMED_GROUP)
+            delete_links(doomed, group=DOOMED_GROUP)
         except KernelError as error:
             return error.errno == errno.ENODEV and not doomed
         return True
@@ -63,7 +64,7 @@ class Unlinker:
     def _remove_each(self, names: Names) -> Exception | None:
         for name in names:
             try:
-                self._netlink.request("link", "del", ifname=name)
+                delete_links([name], ifname=name)
             except KernelError as error:
                 if error.errno not in (errno.ENODEV, errno.ENOENT):  # gone: what we wanted
                     return error

@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.register_profile("podwire", deadline=None)  # a busy machine is no error
     hypothesis.settings.load_profile("podwire")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children would ignore it
     os.environ["PODWIRE_AGENT"] = "never"  # no plugin starts one in the background, but where a test asks
     if os.geteuid() == 0:
         _make_mounts_private()

@@ -20,6 +20,8 @@ from conformance.running.finding import find_plugins
 from conformance.running.judging import Task
 from conformance.running.run import piece_of
 
+SLOWEST = 2.0  # times as long as the plugins beside
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
@@ -32,6 +34,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="profiles of plugins of your own (see init), in place of those that ship",
     )  # fmt: skip
     add_choice(parser)
+    parser.add_argument(
+        "--slowest", type=float, default=SLOWEST, metavar="RATIO",
+        help="level fast: how many times as long as the other's a call may take (2)",
+    )  # fmt: skip
     parser.add_argument(
         "--cni-version", default="", metavar="V", choices=("", *KNOWN_VERSIONS),
         help="the version that configurations say (the newest that the plugin lists)",
@@ -91,7 +97,12 @@ def _tasks(
     asked: argparse.Namespace, plugins: Sequence[Plugin], clauses: Sequence[Clause], path: Sequence[Path]
 ) -> list[Task]:
     daemon = Daemon(asked.daemon, asked.daemon_socket) if asked.daemon else None
-    return [Task(plugin, clause, path, asked.cni_version, daemon) for plugin in plugins for clause in clauses]
+    beside = folders(asked.beside)[0] if asked.beside else None
+    return [
+        Task(plugin, clause, path, asked.cni_version, daemon, beside, asked.slowest)
+        for plugin in plugins
+        for clause in clauses
+    ]
 
 
 def _subject(plugin: Plugin) -> Subject:
@@ -101,7 +112,7 @@ def _subject(plugin: Plugin) -> Subject:
 def _again(asked: argparse.Namespace) -> tuple[str, ...]:
     """Return the command of this run, without what chose plugins and clauses and where the report went."""
     words = [*asked.program.split(), "plugin", "--cni-path", asked.cni_path]
-    for name in ("cni_version", "beside", "daemon", "daemon_socket", "time_limit"):
+    for name in ("cni_version", "beside", "slowest", "daemon", "daemon_socket", "time_limit"):
         value = vars(asked)[name]
-        words += [f"--{name.replace('_', '-')}", str(value)] if value else []
+        words += [f"--{name.replace('_', '-')}", str(value)] if value and value != SLOWEST else []
     return (*words, *(("--config", *map(str, asked.config)) if asked.config else ()))

@@ -77,18 +77,25 @@ def answer(verbs: Mapping[str, Callable[[Request], Json | None]]) -> int:
     try:
         verb, stdin = os.environ.get("CNI_COMMAND", ""), _read_stdin()
         if verb == "VERSION":
-            print(json.dumps({"cniVersion": _said_version(stdin), "supportedVersions": VERSIONS}))
-            return 0
+            return _print({"cniVersion": _said_version(stdin), "supportedVersions": VERSIONS}, 0)
         version = _said_version(stdin)
         request = read_request(verb, stdin, verbs)
         result = verbs[verb](request)
-        if result is not None:
-            print(json.dumps(in_form_of(result, request.version)))
-        return 0
+        return 0 if result is None else _print(in_form_of(result, request.version), 0)
     except CniError as error:
         body = {"cniVersion": version, "code": error.code, "msg": error.msg, "details": error.details}
-        print(json.dumps(body))
-        return 1
+        return _print(body, 1)
+
+
+def _print(body: Json, status: int) -> int:
+    """Print what the caller is told and return the exit status: what nobody hears is no success."""
+    data = json.dumps(body).encode()
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:  # stdout is closed, or full
+        return status or 1
+    return status
 
 
 def _read_stdin() -> bytes:
@@ -126,12 +133,12 @@ def read_request(verb: str, stdin: bytes, verbs: Mapping[str, object]) -> Reques
 
 def _check_environment(verb: str, container: str, ifname: str, netns: str) -> None:
     wrong = [] if VALID_NAME.fullmatch(container) else [f"CNI_CONTAINERID is {container!r}"]
-    if not VALID_IFNAME.fullmatch(ifname) or len(ifname.encode(errors="replace")) > 15:
+    if not VALID_IFNAME.fullmatch(ifname) or not ifname.isprintable() or len(ifname.encode()) > 15:
         wrong.append(f"CNI_IFNAME is {ifname!r}")
     if verb != "DEL" and not netns:
         wrong.append("CNI_NETNS is missing")
-    if verb != "DEL" and netns and not Path(netns).exists():
-        wrong.append(f"CNI_NETNS names {netns}, which is not there")
+    if verb != "DEL" and netns and not os.path.isfile(netns):  # noqa: PTH113  a path may be too long; a pipe would let whoever opens it wait
+        wrong.append(f"CNI_NETNS names {netns!r}, which is none or not there")
     if wrong:
         raise CniError(WRONG_ENVIRONMENT, "; ".join(wrong))
 

@@ -13,8 +13,9 @@ def install_model(folder: Path, type: str) -> Path:
     """Write the executable of a model into a folder, and return its path."""
     path = folder / type
     path.write_text(
-        f"#!{sys.executable} -ISB\n"
+        f"#!{sys.executable} -IS\n"
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        f"sys.pycache_prefix = {str(folder / '.compiled')!r}\n"  # compiling costs more than running
         f"from conformance.models.{MODELS[type]} import main\n"
         "sys.exit(main())\n"
     )

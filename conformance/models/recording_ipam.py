@@ -58,11 +58,19 @@ def main() -> int:
             said = _in_the_folder(verb, stdin, config)
     except Refusal as error:
         said = {"cniVersion": version, "code": error.code, "msg": str(error), "details": error.details}
-        print(json.dumps(said))
-        return 1
-    if said is not None:
-        print(json.dumps(said))
-    return 0
+        return _print(said, 1)
+    return 0 if said is None else _print(said, 0)
+
+
+def _print(body: Json, status: int) -> int:
+    """Print what the caller is told and return the exit status: what nobody hears is no success."""
+    data = json.dumps(body).encode()
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError:  # stdout is closed, or full
+        return status or 1
+    return status
 
 
 def _read() -> str:
@@ -98,7 +106,8 @@ def _in_the_folder(verb: str, stdin: str, config: Json) -> Json | None:
             _record(folder, verb, stdin)
             told = json.loads((folder / "behaviour.json").read_text())
         order = told.get(verb, {})
-        sys.stderr.write(order.get("stderr", ""))
+        if sys.stderr is not None:  # else the caller has closed it
+            sys.stderr.write(order.get("stderr", ""))
         if "code" in order:
             raise Refusal(order["code"], order["msg"])
         _judge_the_call(verb, config)
@@ -129,7 +138,7 @@ def _judge_the_call(verb: str, config: Json) -> None:
         value = os.environ.get(name, "")
         if verb in NEEDED and (not rule.fullmatch(value) or value in (".", "..")):
             raise Refusal(4, f"{name} is invalid: {value!r}")
-    if verb == "ADD" and not Path(os.environ["CNI_NETNS"]).exists():
+    if verb == "ADD" and not os.path.exists(os.environ["CNI_NETNS"]):  # noqa: PTH110  a path may be too long
         raise Refusal(4, f"CNI_NETNS is invalid: {os.environ['CNI_NETNS']} is not there")
     network = config.get("name")
     if not isinstance(network, str) or not NAME.fullmatch(network):

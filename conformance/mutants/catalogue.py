@@ -6,14 +6,18 @@ from conformance.mutants import (
     checking,
     collecting,
     configuration,
+    datapath,
     delegation,
     deleting,
     error_codes,
     errors,
     failed_adds,
+    fast,
     interface_names,
     readiness,
     results,
+    robust_input,
+    robust_trouble,
     verbs,
 )
 from conformance.mutants.mutant import Mutant
@@ -31,6 +35,10 @@ MUTANTS: tuple[Mutant, ...] = (
     *collecting.MUTANTS,
     *delegation.MUTANTS,
     *configuration.MUTANTS,
+    *robust_input.MUTANTS,
+    *robust_trouble.MUTANTS,
+    *datapath.MUTANTS,
+    *fast.MUTANTS,
 )
 
 

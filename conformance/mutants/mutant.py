@@ -33,7 +33,7 @@ class Asked:
         """Return the configuration, {} where stdin holds no object."""
         try:
             found = json.loads(self.stdin)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -60,7 +60,7 @@ class Given:
         """Return the JSON object on stdout; {} where there is none."""
         try:
             found = json.loads(self.stdout)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -96,10 +96,11 @@ def write_mutant(folder: Path, mutant: Mutant, good: Path) -> Path:
     """Write the executable of a mutant, which has the good plugin's type, into the folder; return it."""
     path = folder / good.name
     path.write_text(
-        f"#!{sys.executable} -ISB\n"
+        f"#!{sys.executable} -IS\n"
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        f"sys.pycache_prefix = {str(folder.parent / 'compiled')!r}\n"  # compiling costs more than running
         "from conformance.mutants.wrapping import main\n"
-        f"sys.exit(main({mutant.id!r}, {str(good)!r}))\n"
+        f"sys.exit(main({mutant.act.__module__!r}, {mutant.id!r}, {str(good)!r}))\n"
     )
     path.chmod(0o755)
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,8 +83,11 @@ def _folders(case: Case) -> tuple[str, ...]:
 
 
 def _mount_state(case: Case) -> None:
-    """Put a file system of its own on the plugin's state folder, as the other folders have."""
-    case.do("mount", "-t", "tmpfs", "tmpfs", str(case.folder / "state"))
+    """Put a file system on the plugin's state folder, as the other folders have, with what is in it."""
+    state, kept = case.folder / "state", case.folder / "kept"
+    shutil.copytree(state, kept)
+    case.do("mount", "-t", "tmpfs", "tmpfs", str(state))
+    shutil.copytree(kept, state, dirs_exist_ok=True)
 
 
 @contextmanager

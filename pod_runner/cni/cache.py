@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,7 @@ from pod_runner.cni.derive import Target
 from pod_runner.cni.lists import read_file
 
 KIND = "cniCacheV1"
+_HASHED = re.compile("[0-9a-f]{64}")
 FILE_NAME_LIMIT = 240  # bytes; NAME_MAX less what a temporary file's name adds
 
 
@@ -117,17 +119,28 @@ class ResultCache:
         """Forget an attachment, known or not."""
         self.path(network, target).unlink(missing_ok=True)
 
-    def attachments(self, network: str | None = None) -> list[CachedAttachment]:
-        """Return the attachments to one network, or to all; files that tell no ids are passed over."""
+    def attachments(
+        self, network: str | None = None, container_id: str | None = None
+    ) -> list[CachedAttachment]:
+        """Return the attachments to one network, or to all; files that tell no ids are passed over.
+
+        With `container_id` files of other containers are not even read.
+        """
         found = []
         for path in sorted(self.directory.glob("[!.]*")):  # a temporary file begins with a dot
+            if container_id is not None and not _may_be_of(path.name, container_id):
+                continue
             try:
                 cached = _cached(decode_object(read_file(path), str(path)), path)
             except CniError:  # an older libcni's, or nobody's: nothing to go by
                 continue
-            if network in (None, cached.network):
+            if network in (None, cached.network) and container_id in (None, cached.target.container_id):
                 found.append(cached)
         return found
+
+
+def _may_be_of(name: str, container_id: str) -> bool:
+    return f"-{container_id}-" in name or _HASHED.fullmatch(name) is not None
 
 
 def _cached(body: JsonObject, path: Path) -> CachedAttachment:

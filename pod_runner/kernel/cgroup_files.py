@@ -10,6 +10,7 @@ import select
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,6 +123,13 @@ def end_processes(folder: Path) -> None:
                 os.close(one)
         if time.monotonic() > deadline:
             raise ContainerError(f"processes of the cgroup {folder} do not end: {pids_of(folder)}")
+
+
+def kill_all(pids: list[int]) -> None:
+    """Send SIGKILL to processes; those that have ended get none."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def remove_folder(folder: Path) -> None:

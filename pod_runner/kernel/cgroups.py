@@ -78,6 +78,11 @@ class Cgroups:
         """Let a cgroup's processes use these devices alone; return None, or a sentence that says why not."""
         return None if self.version is None else self.version.allow_devices(path, allowed)
 
+    def signal(self, path: str) -> None:
+        """Send SIGKILL to all processes of a cgroup and of those below, frozen ones too; wait for none."""
+        if self.version is not None:
+            self.version.signal(path)
+
     def kill(self, path: str) -> None:
         """End all processes of a cgroup and of those below, and wait for that. Raises ContainerError."""
         if self.version is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pod_runner.kernel.cgroup_files import (
     PERIOD,
     Usage,
     end_processes,
+    kill_all,
     make_folder,
     pids_of,
     quota,
@@ -41,14 +41,19 @@ class CgroupsV1:
         notes += self._apply_memory(path, resources)
         return [one for one in notes if one]
 
-    def kill(self, path: str) -> None:
-        """End all processes; none can fork meanwhile where there is a freezer."""
+    def signal(self, path: str) -> None:
+        """Send SIGKILL to all processes; none can fork meanwhile where there is a freezer."""
         freezer = self._folder("freezer", path)
-        if freezer is not None and freezer.exists():
+        if freezer is None:
+            kill_all(self.pids(path))
+        elif pids_of(freezer):
             write(freezer / "freezer.state", "FROZEN")
-            for pid in pids_of(freezer):
-                _kill(pid)
+            kill_all(pids_of(freezer))
             write(freezer / "freezer.state", "THAWED")
+
+    def kill(self, path: str) -> None:
+        """End all processes."""
+        self.signal(path)
         for folder in self.places(path):
             end_processes(folder)
 
@@ -191,10 +196,3 @@ def _inherit_cpuset(root: Path, path: str) -> None:
             if not read(folder / name / file).strip():
                 write(folder / name / file, read(folder / file).strip())
         folder /= name
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, 9)
-    except ProcessLookupError:
-        return

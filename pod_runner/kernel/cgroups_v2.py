@@ -12,6 +12,7 @@ from pod_runner.kernel.cgroup_files import (
     PERIOD,
     Usage,
     end_processes,
+    kill_all,
     make_folder,
     pids_of,
     quota,
@@ -39,12 +40,18 @@ class CgroupsV2:
         self._pass_on(folder)
         return [said for name, value in limits(resources) if (said := write(folder / name, value))]
 
-    def kill(self, path: str) -> None:
-        """End all processes: at once by cgroup.kill (Linux 5.14), or one by one."""
+    def signal(self, path: str) -> None:
+        """Send SIGKILL to all processes: at once by cgroup.kill (Linux 5.14), or one by one."""
         folder = self._folder(path)
         if (folder / "cgroup.kill").exists():
             write(folder / "cgroup.kill", "1")
-        end_processes(folder)
+        else:
+            kill_all(pids_of(folder))
+
+    def kill(self, path: str) -> None:
+        """End all processes."""
+        self.signal(path)
+        end_processes(self._folder(path))
 
     def remove(self, path: str) -> None:
         """Remove the cgroup."""

@@ -16,6 +16,15 @@ def start_time(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+def parent(pid: int) -> int:
+    """Return the parent of a process, a zombie's too; 0 for none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(text.rpartition(")")[2].split()[1])
+
+
 def is_alive(pid: int, started: int) -> bool:
     """Tell whether a process runs, and is the one that started then."""
     return start_time(pid) == started

@@ -93,11 +93,11 @@ def bound(pod: JsonObject, places: NodePlaces) -> JsonObject:
     return {**pod, "metadata": metadata | given, "spec": {**table(pod, "spec"), "nodeName": places.name}}
 
 
-def start(pod: JsonObject, places: NodePlaces) -> Path:
+def start(pod: JsonObject, places: NodePlaces, spawner: Spawner) -> Path:
     """Write a pod's order and have a supervisor on it; return its folder. Raises OSError, SpawnerError."""
     order = PodOrder(pod, places)
     write_order(order)
-    supervise([order.folder])
+    spawner.spawn(order.folder)
     return order.folder
 
 

@@ -103,9 +103,9 @@ def log_folders(places: NodePlaces) -> dict[str, list[Path]]:
     return found
 
 
-def attachments_of_pods(places: NodePlaces) -> list[CachedAttachment]:
-    """Return the cached attachments of our own pods: other runtimes may keep theirs there, too."""
-    cached = ResultCache(Path(places.cni_cache)).attachments()
+def attachments_of_pods(places: NodePlaces, uid: str | None = None) -> list[CachedAttachment]:
+    """Return the cached attachments of our own pods, or of one: other runtimes may keep theirs there, too."""
+    cached = ResultCache(Path(places.cni_cache)).attachments(container_id=uid)
     return [one for one in cached if dict(one.target.args).get(UID_ARGUMENT) == one.target.container_id]
 
 
@@ -170,17 +170,25 @@ def _end_processes(folder: Path) -> None:
 
 def _detach(uid: str, folder: Path, places: NodePlaces) -> Iterator[str]:
     """Delete what is cached, and what an ADD that was killed may have left without a word in the cache."""
-    cached = [one for one in attachments_of_pods(places) if one.target.container_id == uid]
+    cached = attachments_of_pods(places, uid)
     for one in cached:
         yield from _attempt(partial(detach_cached, one, places))
+    if cached or _has_left(folder):
+        return
     order = read_folder(folder)
-    if order is None or cached or _has_no_network(order.pod):
+    if order is None or _has_no_network(order.pod):
         return
     try:
         name = networking.network_name(places)
     except ContainerError:  # no network is configured: nothing was attached
         return
     yield from _attempt(lambda: networking.detach(order, name, ""))
+
+
+def _has_left(folder: Path) -> bool:
+    """Tell whether the pod's supervisor has seen its end, and DEL's: the network is noted until then."""
+    record = read_state(folder)
+    return record.is_ended and not record.network
 
 
 def _has_no_network(pod: dict[str, object]) -> bool:

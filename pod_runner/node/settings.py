@@ -55,7 +55,8 @@ class RunnerSettings(SpecModel):
     serving until no client has come for so long, at most eight times so long. `static_pods`: a folder of
     manifests that run without any store. `cluster_dns`: name servers of pods, by default [dns]'s.
     `starts`: pods that are begun at once. `back_off`: how long a container waits that has ended for the
-    second time; twice as long each time after that, at most `longest_back_off`. Times in seconds.
+    second time; twice as long each time after that, at most `longest_back_off`. `rest_after`:
+    a pod to which nothing happened for so long is held by its keeper alone. Times in seconds.
     """
 
     enabled: bool = False
@@ -83,6 +84,7 @@ class RunnerSettings(SpecModel):
     starts: Annotated[int, Field(ge=1, le=256)] = 8
     back_off: Seconds = 10.0
     longest_back_off: Seconds = 300.0
+    rest_after: Seconds = 5.0
     static_pods: str = ""
     user: str = ""
     password_file: str = ""
@@ -109,4 +111,5 @@ class RunnerSettings(SpecModel):
             cni_conf_dir=self.conf_dir, cni_path=self.cni_path, cni_cache=self.cni_cache,
             network=self.network, cluster_dns=self.cluster_dns or cluster_dns, zone=self.zone,
             back_off=self.back_off, longest_back_off=self.longest_back_off,
+            rest_after=self.rest_after,
         )  # fmt: skip

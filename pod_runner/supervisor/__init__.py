@@ -8,7 +8,8 @@ writing     when state and status are written               lock   who supervise
 
 Its process:
 spawner     the agent's end of the process that forks supervisors    forking  that process
-entry       a supervisor's life     supervision   the parts put together    descriptors  what forks keep open
+entry       a supervisor's life     keeping     who only waits, and forks workers    reaping   its forks
+resting     when a worker may go    supervision   the parts put together    descriptors  what forks keep open
 loop        one thread that waits for everything    tasks   what takes long, in processes of their own
 
 A pod:

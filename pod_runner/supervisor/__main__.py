@@ -8,4 +8,4 @@ from pathlib import Path
 from pod_runner.supervisor.entry import supervise
 
 if __name__ == "__main__":
-    sys.exit(supervise(Path(sys.argv[1]).absolute()))
+    sys.exit(supervise(str(Path(sys.argv[1]).absolute())))

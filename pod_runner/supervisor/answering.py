@@ -56,6 +56,14 @@ class Answering:
             conversation.say({"error": str(error)})
             conversation.close()
 
+    def go_on(self, conversation: Conversation) -> None:
+        """Go on telling somebody who watches, and knows the status as it was written."""
+        self._watchers.append(conversation)
+
+    def is_watching(self, conversation: Conversation) -> bool:
+        """Tell whether somebody only watches."""
+        return conversation in self._watchers
+
     def tell(self, status: JsonObject) -> None:
         """Tell whoever watches that the status has changed."""
         self._watchers = [one for one in self._watchers if one.is_open]
@@ -171,6 +179,7 @@ class Answering:
     def _ask_refresh(self, conversation: Conversation, _: JsonObject) -> None:
         self._refresh()
         conversation.say({})
+        conversation.close()
 
     def _life(self, body: JsonObject) -> ContainerLife:
         name = str(body.get("container") or "")

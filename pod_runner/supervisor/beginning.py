@@ -23,7 +23,7 @@ class Beginning:
 
     def __init__(self, shared: Shared, container: Container) -> None:
         self._shared, self._container = shared, container
-        self._fetching = Fetching(shared.loop, container, shared.order.node.images, shared.node_image)
+        self._fetching = Fetching(shared.loop, container, shared.order.node.images)
         self._delay: float | None = None
         self._timer: Timer | None = None
 

@@ -74,26 +74,35 @@ class Conversation:
 
 
 class ControlSocket:
-    """Listens in the pod's folder."""
+    """Answers those who come to a listener."""
 
-    def __init__(self, loop: Loop, folder: Path, ask: Callable[[Conversation, JsonObject], None]) -> None:
+    def __init__(
+        self, loop: Loop, listener: socket.socket, ask: Callable[[Conversation, JsonObject], None]
+    ) -> None:
         self._loop, self._ask = loop, ask
         self._open: set[Conversation] = set()
-        self._path = folder / SOCKET
-        self._socket = socket.socket(
-            socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-        )
-        self._path.unlink(missing_ok=True)  # an earlier supervisor's
-        _bind(self._socket, self._path)
-        self._socket.listen(BACKLOG)
-        loop.watch(self._socket.fileno(), self._accept)
+        self._socket = listener
+        loop.watch(listener.fileno(), self._accept)
 
-    def close(self) -> None:
-        """Hear nobody any more."""
+    @property
+    def conversations(self) -> list[Conversation]:
+        """Return those that go on."""
+        self._open = {one for one in self._open if one.is_open}
+        return list(self._open)
+
+    def go_on(self, descriptor: int) -> Conversation:
+        """Go on with a conversation that another process has had."""
+        made = Conversation(self._loop, socket.socket(fileno=descriptor), self._ask)
+        self._open.add(made)
+        return made
+
+    def stop_listening(self) -> None:
+        """Take nobody new; those who are connected may be told something still."""
         self._loop.forget(self._socket.fileno())
         self._socket.close()
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Hang up."""
         for conversation in list(self._open):
             conversation.close()
 
@@ -102,11 +111,25 @@ class ControlSocket:
             connection, _ = self._socket.accept()
         except OSError:  # it has gone again, or there are no descriptors: it stays in the backlog
             return
-        self._open = {one for one in self._open if one.is_open}
-        if not _may_ask(connection) or len(self._open) >= MOST_CONVERSATIONS:
+        if not _may_ask(connection) or len(self.conversations) >= MOST_CONVERSATIONS:
             connection.close()
         else:
             self._open.add(Conversation(self._loop, connection, self._ask))
+
+
+def listen(folder: str | Path) -> socket.socket:
+    """Listen in a pod's folder. Raises OSError."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    unlink(folder)  # an earlier supervisor's
+    _bind(listener, folder)
+    listener.listen(BACKLOG)
+    return listener
+
+
+def unlink(folder: str | Path) -> None:
+    """Let nobody find the socket any more."""
+    with contextlib.suppress(OSError):  # there is none
+        os.unlink(f"{folder}/{SOCKET}")  # noqa: PTH108  # a keeper has no use for a Path, 4 kB each page
 
 
 def _may_ask(connection: socket.socket) -> bool:
@@ -114,12 +137,12 @@ def _may_ask(connection: socket.socket) -> bool:
     return UCRED.unpack(data)[1] in (0, os.geteuid())
 
 
-def _bind(listener: socket.socket, path: Path) -> None:
+def _bind(listener: socket.socket, path: str | Path) -> None:
     """Bind with a path of any length (sun_path holds 107 bytes); only the owner may connect."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     before = os.umask(0o177)
     try:
-        listener.bind(f"/proc/self/fd/{folder}/{path.name}")
+        listener.bind(f"/proc/self/fd/{folder}/{SOCKET}")
     finally:
         os.umask(before)
         os.close(folder)

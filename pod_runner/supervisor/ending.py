@@ -15,17 +15,18 @@ from pod_runner.supervisor.hooks import Hook
 from pod_runner.supervisor.shared import Shared
 
 LEAST_GRACE = 2.0  # seconds between the signal and SIGKILL
+KILL_AGAIN = 0.2  # seconds; process 1 takes all others of its pid namespace along, unless somebody froze them
 
 
 class Ending:
-    """The end of one run. `grace` in seconds; 0 kills at once."""
+    """The end of one run. `grace` in seconds; 0 kills at once. `is_killed`: SIGKILL was sent."""
 
     def __init__(self, shared: Shared, asker: Asker, pid: int, stop_signal: int, grace: float) -> None:
         self._shared, self._asker = shared, asker
         self._pid, self._signal = pid, stop_signal
         self._deadline = time.monotonic() + grace
         self._hook: Hook | None = None
-        self._is_signalled = False
+        self._is_signalled = self.is_killed = False
         self._timer = shared.loop.after(grace, self._time_is_up)
         action = asker.container.lifecycle.pre_stop
         if grace <= 0:
@@ -38,7 +39,7 @@ class Ending:
     def hurry(self, grace: float) -> None:
         """Be ready in so many seconds, if that is sooner."""
         deadline = time.monotonic() + grace
-        if deadline < self._deadline:
+        if deadline < self._deadline and not self.is_killed:
             self._deadline = deadline
             self._timer.cancel()
             self._timer = self._shared.loop.after(grace, self._time_is_up)
@@ -66,7 +67,13 @@ class Ending:
             self._send()
 
     def _kill(self) -> None:
+        """Send SIGKILL, and wait for nobody: the rest of the pod's end goes on meanwhile."""
+        self.is_killed = True
         send(self._pid, signal.SIGKILL)
+        self._timer.cancel()
+        self._timer = self._shared.loop.after(KILL_AGAIN, self._signal_cgroup)
+
+    def _signal_cgroup(self) -> None:
         self._shared.signal_cgroup(self._shared.cgroup_of(self._asker.container.name))
 
 

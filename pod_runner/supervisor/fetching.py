@@ -19,12 +19,12 @@ def is_nodes_own(reference: str) -> bool:
 
 
 class Fetching:
-    """Gets one container's image. `failures` counts those in a row; `node_image`: the node's own files."""
+    """Gets one container's image. `failures` counts those in a row."""
 
-    def __init__(self, loop: Loop, container: Container, images: str, node_image: Image | None) -> None:
+    def __init__(self, loop: Loop, container: Container, images: str) -> None:
         self.failures = 0
         self._loop, self._container, self._images = loop, container, images
-        self._image = node_image if is_nodes_own(container.image) else None
+        self._image: Image | None = None
         self._task: Task[Image] | None = None
 
     @property

@@ -12,56 +12,39 @@ from pathlib import Path
 
 from pod_runner.container.identity import identity
 from pod_runner.container.spec import ContainerError, Security
-from pod_runner.images.image import HOST, Image
-from pod_runner.images.store import ImageStore
-from pod_runner.manifests.pod import Pod
 from pod_runner.supervisor.descriptors import close_all_but
 from pod_runner.supervisor.entry import detach, supervise
-from pod_runner.supervisor.fetching import is_nodes_own
-from pod_runner.supervisor.lines import JsonObject, Lines
-from pod_runner.supervisor.order import ORDER, read_order
+from pod_runner.supervisor.reaping import bare_fork
+from pod_runner.supervisor.spawner import LONGEST_MESSAGE
 
 
-def serve(lines: Lines) -> None:
-    """Fork a supervisor for each request until the agent hangs up, or is killed."""
-    with suppress(ConnectionError):  # killed before it heard the answer: whom it asked for goes on
-        while (body := lines.receive()) is not None:
-            lines.send(_answer(body))
+def serve(connection: int) -> None:
+    """Fork a supervisor for each request, a folder, until the agent hangs up.
 
-
-def _answer(body: JsonObject) -> JsonObject:
-    try:
-        return {"pid": fork_supervisor(Path(str(body["spawn"])))}
-    except (OSError, KeyError) as error:
-        return {"error": f"no process for a supervisor: {error}"}
-
-
-def look_at_node(folder: Path) -> Image | None:
-    """Return the node's own files as an image, for a pod of which a container is made of them.
-
-    That is 8 ms of looking at /etc, and 2.5 MB of memory that a supervisor would keep. What goes wrong here
-    goes wrong in the supervisor again, which says it.
+    What this loop writes into between two forks each supervisor has a copy of, so it does very little.
     """
+    with suppress(ConnectionError):  # killed before it heard the answer: whom it asked for goes on
+        while name := os.read(connection, LONGEST_MESSAGE):
+            os.write(connection, _answer(name))
+
+
+def _answer(name: bytes) -> bytes:
     try:
-        order = read_order((folder / ORDER).read_text())
-        spec = Pod.model_validate(order.pod).spec
-        if any(is_nodes_own(one.image) for one in (*spec.init_containers, *spec.containers)):
-            return ImageStore(Path(order.node.images)).ensure(HOST)
-    except (OSError, ValueError, TypeError, KeyError, AssertionError, ContainerError):
-        return None
-    return None
+        return b"%d" % fork_supervisor(name)
+    except OSError as error:
+        return b"no process for a supervisor: " + str(error).encode()
 
 
-def fork_supervisor(folder: Path) -> int:
+def fork_supervisor(folder: bytes | Path) -> int:
     """Fork a supervisor and return its process id; it keeps no descriptor of ours, and outlives us."""
-    node_image = look_at_node(folder)
-    if (pid := os.fork()) != 0:
+    if (pid := bare_fork()) != 0:
         return pid
     try:  # in the child: nothing may return into the caller's loop
         os.setsid()
         close_all_but()
-        detach(folder)  # whoever reads the output of who asked for this is not to wait for the pod
-        os._exit(supervise(folder, node_image))
+        name = os.fsdecode(folder)
+        detach(name)  # whoever reads the output of who asked for this is not to wait for the pod
+        os._exit(supervise(name))
     finally:
         os._exit(1)
 
@@ -75,3 +58,4 @@ def prepare() -> None:
         identity(Security(), is_user=False, notes=[])
     gc.collect()
     gc.freeze()  # a collection in a child would write into every shared page
+    gc.disable()

@@ -21,9 +21,15 @@ class Joining:
     def __init__(self, shared: Shared) -> None:
         self.is_joined = False
         self._shared = shared
+        self._is_begun = True  # an ADD may have left something; who noted the network first knows better
         self._task: Task[Attachment] | Task[None] | None = None
         self._left = DELETE_ATTEMPTS
         self._timer: Timer | None = None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether the pod is in its network, and nothing is under way."""
+        return self.is_joined and self._task is None and self._timer is None
 
     def needs_none(self) -> None:
         """There is nothing to join: the node's network, or none."""
@@ -41,17 +47,18 @@ class Joining:
             self.is_joined = bool(record.network and record.addresses)
 
     def join(self, joined: Joined) -> None:
-        """Attach the pod; `joined` gets what went wrong, or None. Nothing happens while that is under way."""
+        """Attach the pod; `joined` gets what went wrong, or None. Nothing happens while that is under way.
+
+        The network is noted first, and ADD begun when that is written down: at the next call.
+        """
         shared = self._shared
         sandbox, order = shared.sandbox, shared.order
         if self._task is not None or sandbox is None:
             return
-        is_anew = bool(shared.record.network)
-        try:
-            shared.record.network = network_name(order.node)
-        except ContainerError as error:
-            joined(error)
+        if not shared.record.network:
+            self._note(joined)
             return
+        is_anew, self._is_begun = self._is_begun, True
         netns = sandbox.netns
 
         def ended(result: Attachment | ContainerError) -> None:
@@ -64,6 +71,15 @@ class Joining:
             joined(None)
 
         self._task = Task(shared.loop, lambda: attach(order, netns, is_anew=is_anew), ended)
+
+    def _note(self, joined: Joined) -> None:
+        try:
+            self._shared.record.network = network_name(self._shared.order.node)
+        except ContainerError as error:
+            joined(error)
+            return
+        self._is_begun = False
+        self._shared.changed()
 
     def leave(self) -> bool:
         """Detach the pod, as often as it takes; True when there is nothing (more) to do."""

@@ -13,9 +13,9 @@ LOOKS = 5  # times; who only looks (`is_held`) has the lock for microseconds, a 
 PAUSE = 0.01  # seconds between them
 
 
-def take(folder: Path) -> int | None:
+def take(folder: str | Path) -> int | None:
     """Take the lock and return its descriptor, to be held for a lifetime; None if another has it."""
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(f"{folder}/{LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for _ in range(LOOKS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -24,6 +24,11 @@ def take(folder: Path) -> int | None:
             time.sleep(PAUSE)  # flock(2) has no deadline, and a living supervisor would be waited for
     os.close(descriptor)
     return None
+
+
+def free(descriptor: int) -> None:
+    """Let go of the lock for all processes that have inherited it."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def is_held(folder: Path) -> bool:

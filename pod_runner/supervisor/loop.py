@@ -41,6 +41,7 @@ class Loop:
         self._timers: list[Timer] = []
         self._count = 0
         self._children: dict[int, Callable[[int], None]] = {}
+        self.strangers: set[int] = set()  # pidfds
         self._is_stopped = False
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
@@ -81,10 +82,23 @@ class Loop:
 
         def ended() -> None:
             self.forget(pidfd)
+            self.strangers.discard(pidfd)
             os.close(pidfd)
             callback()
 
+        self.strangers.add(pidfd)
         self.watch(pidfd, ended)
+
+    @property
+    def has_timers(self) -> bool:
+        """Tell whether something will be called by itself."""
+        return any(one.callback is not None for one in self._timers)
+
+    def ended(self, pid: int, status: int) -> None:
+        """Call whoever waits for a child; somebody else may have reaped it."""
+        callback = self._children.pop(pid, None)
+        if callback is not None:
+            callback(status)
 
     def stop(self) -> None:
         """End `run` after this round."""
@@ -125,10 +139,7 @@ class Loop:
         except BlockingIOError:  # another round took the bytes
             return
         while (ended := _next_ended()) is not None:
-            pid, status = ended
-            callback = self._children.pop(pid, None)
-            if callback is not None:
-                callback(status)
+            self.ended(*ended)
 
 
 def _next_ended() -> tuple[int, int] | None:

@@ -71,6 +71,18 @@ class Machine:
             troubles=tuple(shared.troubles.values()),
         )
 
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether all that is to run runs, and nothing is to be asked or tried."""
+        shared = self.shared
+        return (
+            shared.sandbox is not None
+            and not shared.is_stopping
+            and self._joining.is_quiet
+            and self._retry is None
+            and all(life.is_quiet for life in self.all())
+        )
+
     def stop(self, grace: float) -> None:
         """Have the pod end in so many seconds; asked again, it hurries."""
         by = clock() + grace
@@ -81,7 +93,7 @@ class Machine:
     def adopt(self) -> None:
         """Go on with what an earlier supervisor has left."""
         record, shared = self.shared.record, self.shared
-        if not record.pause:
+        if not record.pause and not any(life.is_running for life in self.all()):
             return
         if is_alive(record.pause, record.ticks):
             shared.sandbox = Sandbox(record.pause, record.ticks, shared.spec)
@@ -150,6 +162,7 @@ class Machine:
         if shared.spec.network is not Network.CNI:
             self._joining.needs_none()
             self._write_etc()
+        shared.trouble("volumes", "")
         try:
             keep_volumes(shared.order, shared.pod, sandbox.pid)
         except ContainerError as error:  # the pod runs; only a later supervisor would miss something

@@ -34,6 +34,7 @@ class NodePlaces:
     zone: str = "cluster.local"
     back_off: float = 10.0  # seconds; kubelet's first delay before a container is restarted
     longest_back_off: float = 300.0
+    rest_after: float = 5.0  # seconds; a pod to which nothing happens is then held by its keeper alone
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,11 @@ class Prober:
         """Tell whether it may get requests."""
         return self.is_started and self._is_good
 
+    @property
+    def is_asking(self) -> bool:
+        """Tell whether there is something to ask, now or later."""
+        return bool(self._series)
+
     def stop(self) -> None:
         """Ask no more."""
         for one in self._series:

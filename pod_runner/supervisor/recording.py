@@ -34,6 +34,11 @@ class Recording:
         """Return how many lines of this run could not be written."""
         return self._log.dropped if self._log is not None else 0
 
+    @property
+    def keepable(self) -> list[int] | None:
+        """Return what tells of output, for somebody who waits; None where only this process can go on."""
+        return self._streams.keepable if self._streams is not None else []
+
     def open(self, spec: ContainerSpec, run: int) -> Stdio:
         """Begin a run's record and return the container's ends of its streams. Raises OSError."""
         self._begin(spec, run)

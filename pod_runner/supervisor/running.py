@@ -10,7 +10,7 @@ from pod_runner.container.process import Stdio, start_container
 from pod_runner.container.sandbox import is_alive
 from pod_runner.container.spec import ContainerError, ContainerSpec
 from pod_runner.images.image import Image
-from pod_runner.kernel.processes import start_time
+from pod_runner.kernel.processes import parent, start_time
 from pod_runner.manifests.container import Container
 from pod_runner.supervisor.asking import Asker
 from pod_runner.supervisor.assembling import assemble
@@ -53,6 +53,20 @@ class ContainerLife:
     def is_running(self) -> bool:
         """Tell whether its process runs."""
         return self.record.pid != 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether it runs and is ready, or is done, and nothing is to be asked or tried."""
+        if self.kind is Kind.INIT or self.record.is_done:
+            return self.record.is_done
+        is_busy = self._ending is not None or self._beginning.is_busy
+        is_tended = self._tending is not None and self._tending.is_busy
+        return self.is_running and self.record.ready and not is_busy and not is_tended
+
+    @property
+    def is_ending(self) -> bool:
+        """Tell whether its process has got SIGKILL, or has ended."""
+        return not self.is_running or (self._ending is not None and self._ending.is_killed)
 
     @property
     def is_passed(self) -> bool:
@@ -162,6 +176,8 @@ class ContainerLife:
             write_spec(self._shared.folder, spec)
         except OSError as error:
             self._shared.trouble("specs", f"what {self.name} is could not be written down: {error}")
+        else:
+            self._shared.trouble("specs", "")
 
     def _tend(self, ran: float) -> None:
         self._tending = Tending(self.asker(), self.record, ran, self._shared.changed, self._end_unwell)
@@ -192,23 +208,44 @@ class ContainerLife:
 
     def adopt(self) -> None:
         """Go on with what an earlier supervisor has left."""
-        record = self.record
+        record, shared = self.record, self._shared
         if not record.pid:
             return
-        if not is_alive(record.pid, record.ticks):
-            self._ended(UNKNOWN_END, 0, "Unknown", "it ended while nobody supervised it")
+        is_keepers = (
+            parent(record.pid) == shared.inherited.keeper
+        )  # then its end is told: not yet, or just now
+        if not is_keepers and not is_alive(record.pid, record.ticks):
+            self._ended_before()
             return
+        self._spec = read_spec(shared.folder, self.name)
+        self.recording.adopt(self._spec, record.runs - 1)
         try:
-            self._shared.loop.on_stranger_exit(record.pid, self._stranger_exited)
+            self._await_end(is_keepers=is_keepers)
         except ProcessLookupError:  # at this very moment
             self._stranger_exited()
             return
-        self._spec = read_spec(self._shared.folder, self.name)
-        self.recording.adopt(self._spec, record.runs - 1)
         since = record.state.started_at if isinstance(record.state, Running) else clock()
         self._tend(clock() - since)
         if record.is_stopping and not self._shared.is_stopping:  # the earlier one was about to end it
             self._end_unwell("")
+
+    def _ended_before(self) -> None:
+        """Say how it ended, if the keeper knows."""
+        shared = self._shared
+        shared.hear()
+        status = shared.inherited.ends.get(self.record.pid)
+        if status is None:
+            self._ended(UNKNOWN_END, 0, "Unknown", "it ended while nobody supervised it")
+            return
+        self._spec = read_spec(shared.folder, self.name)
+        self.recording.adopt(self._spec, self.record.runs - 1)
+        self._exited(status)
+
+    def _await_end(self, *, is_keepers: bool) -> None:
+        if is_keepers:  # which reaps it and tells its status
+            self._shared.loop.on_exit(self.record.pid, self._exited)
+        else:
+            self._shared.loop.on_stranger_exit(self.record.pid, self._stranger_exited)
 
     # --- ending
 
@@ -244,6 +281,8 @@ class ContainerLife:
     def sandbox_died(self) -> None:
         """End what runs in namespaces that nobody else is in; in a new sandbox init containers run again."""
         if self.is_running:
+            self.cancel()
+            self.record.started = self.record.ready = False
             send(self.record.pid, signal.SIGKILL)
         elif self.kind is Kind.INIT and self.went_well:
             self.record.is_done = False

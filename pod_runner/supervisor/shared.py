@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pod_runner.container.process import Stdio, start_exec
 from pod_runner.container.sandbox import Sandbox
 from pod_runner.container.spec import ContainerError, ContainerSpec, SandboxSpec
-from pod_runner.images.image import Image
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.manifests.pod import Pod
 from pod_runner.supervisor.fields import Facts
+from pod_runner.supervisor.keeping import Inheritance
 from pod_runner.supervisor.loop import Loop
 from pod_runner.supervisor.order import PodOrder
 from pod_runner.supervisor.restarts import BackOff
@@ -27,11 +25,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass
 class Shared:
-    """One pod's things. `changed` is to be called after anything that its status or its next step depends on.
-
-    `notes`: limits and labels that this machine could not apply; `troubles`: what went wrong and is tried
-    again, by what it is about.
-    """
+    """One pod's things. `changed` is to be called after all that its status or its next step depends on."""
 
     loop: Loop
     folder: Path
@@ -41,11 +35,19 @@ class Shared:
     cgroups: Cgroups
     spec: SandboxSpec
     changed: Callable[[], None]
-    node_image: Image | None = None  # the node's own files, where the spawner has looked at them
+    inherited: Inheritance
     sandbox: Sandbox | None = None
     volumes: Volumes = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    troubles: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """Return limits and labels that this machine could not apply."""
+        return self.record.notes
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Return what went wrong, by what it is about; a timer tries again what can be."""
+        return self.record.troubles
 
     @property
     def back_off(self) -> BackOff:
@@ -67,6 +69,11 @@ class Shared:
         """Return the pod as sentences name it."""
         metadata = self.pod.metadata
         return f"{metadata.name}_{metadata.namespace}({metadata.uid})"
+
+    def hear(self) -> None:
+        """Have what the keeper has reaped told to whoever waits for it."""
+        for pid, status in self.inherited.hear():
+            self.loop.ended(pid, status)
 
     def cgroup_of(self, container: str) -> str:
         """Return the path of a container's cgroup."""
@@ -92,9 +99,7 @@ class Shared:
         Process 1 of a pid namespace ends when all others in it were reaped (pid_namespaces(7)), and what was
         executed in a container is this process's child: who waits here for the end would wait in vain.
         """
-        for pid in self.cgroups.pids(path):
-            with suppress(ProcessLookupError):  # it ended at this moment
-                os.kill(pid, signal.SIGKILL)
+        self.cgroups.signal(path)
 
     def kill_cgroup(self, path: str) -> None:
         """End everything in a cgroup, if there is one, and wait for that: no container of ours is in it."""
@@ -102,6 +107,8 @@ class Shared:
             self.cgroups.kill(path)
         except ContainerError as error:
             self.trouble("cgroup", str(error))
+        else:
+            self.trouble("cgroup", "")
 
     def remove_cgroup(self, path: str) -> None:
         """Remove a cgroup, if there is one; what cannot be removed is left to `podwire pod gc`."""

@@ -16,8 +16,7 @@ import sys
 import threading
 from pathlib import Path
 
-from pod_runner.supervisor.lines import BadLine, JsonObject, Lines
-
+LONGEST_MESSAGE = 1 << 13  # bytes; a path has PATH_MAX, 4096, at most
 ANSWER_IN = 30.0  # seconds; the first answer comes when everything is imported
 
 
@@ -31,7 +30,7 @@ class Spawner:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._lines: Lines | None = None
+        self._connection: socket.socket | None = None
 
     @property
     def pid(self) -> int | None:
@@ -52,8 +51,8 @@ class Spawner:
         with self._lock:
             for _ in range(2):
                 try:
-                    return self._ask({"spawn": str(folder)})
-                except (OSError, BadLine, EOFError) as error:  # it was killed: another one
+                    return self._ask(folder)
+                except (OSError, EOFError) as error:  # it was killed: another one
                     trouble = error
                     self._close()
         raise SpawnerError(f"a supervisor for {folder} could not be started: {trouble}")
@@ -63,19 +62,19 @@ class Spawner:
         with self._lock:
             self._close()
 
-    def _ask(self, body: JsonObject) -> int:
-        lines = self._lines or self._start()
-        lines.send(body)
-        answer = lines.receive()
-        if answer is None:
+    def _ask(self, folder: Path) -> int:
+        connection = self._connection or self._start()
+        connection.sendall(os.fsencode(folder))
+        answer = connection.recv(LONGEST_MESSAGE).decode()
+        if not answer:
             raise EOFError("the spawner ended")
-        if not isinstance(answer.get("pid"), int):
-            raise SpawnerError(str(answer.get("error", "the spawner answered without a process id")))
-        return int(str(answer["pid"]))
+        if not answer.isdigit():
+            raise SpawnerError(answer)
+        return int(answer)
 
-    def _start(self) -> Lines:
+    def _start(self) -> socket.socket:
         self._close()
-        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pod_runner.supervisor.spawner"],
@@ -84,13 +83,13 @@ class Spawner:
                 start_new_session=True,
             )
         ours.settimeout(ANSWER_IN)
-        self._lines = Lines(ours)
-        return self._lines
+        self._connection = ours
+        return ours
 
     def _close(self) -> None:
-        if self._lines is not None:
-            self._lines.close()  # the end of its input ends it
-            self._lines = None
+        if self._connection is not None:
+            self._connection.close()  # the end of its input ends it
+            self._connection = None
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -103,11 +102,11 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the agent's affair
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a supervisor: the kernel reaps it
-    connection = socket.socket(fileno=os.dup(0))
+    connection = os.dup(0)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     prepare()
-    serve(Lines(connection))
+    serve(connection)
 
 
 if __name__ == "__main__":

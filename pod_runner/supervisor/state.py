@@ -45,6 +45,8 @@ class PodRecord:
     stop_by: float | None = None  # seconds since 1970; None: nobody asked for its end
     is_initialized: bool = False
     is_ended: bool = False
+    notes: list[str] = field(default_factory=list)  # what this machine could not apply, as sentences
+    troubles: dict[str, str] = field(default_factory=dict)  # what went wrong, by what it is about
     containers: dict[str, ContainerRecord] = field(default_factory=dict)
 
     def container(self, name: str) -> ContainerRecord:

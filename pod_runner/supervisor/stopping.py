@@ -1,11 +1,15 @@
-"""A pod's end: containers, then sidecars in reverse order, then the network, the sandbox and the cgroup."""
+"""A pod's end: containers, then sidecars in reverse order, then the network, the sandbox and the cgroup.
+
+The network is left as soon as every container has ended or got SIGKILL: a link's deletion waits for the
+kernel's readers (RCU) about as long as a process takes to go.
+"""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
 
-from pod_runner.supervisor.ending import send
+from pod_runner.supervisor.ending import KILL_AGAIN, send
 from pod_runner.supervisor.joining import Joining
 from pod_runner.supervisor.logs import clock
 from pod_runner.supervisor.running import ContainerLife
@@ -24,10 +28,14 @@ class Stopping:
     ) -> None:
         self._shared, self._joining = shared, joining
         self._init_lives, self._lives = init_lives, lives
+        self._all = (*init_lives, *lives)
+        self._is_killed = False  # the sandbox
 
     def advance(self) -> None:
         """Do what is next."""
-        if self._end_containers() and self._joining.leave():
+        have_ended = self._end_containers()
+        has_left = all(life.is_ending for life in self._all) and self._joining.leave()
+        if have_ended and has_left:
             self._end_sandbox()
 
     def _end_containers(self) -> bool:
@@ -45,10 +53,19 @@ class Stopping:
     def _end_sandbox(self) -> None:
         """Take away the sandbox and the cgroup with whatever is left in it."""
         shared, record = self._shared, self._shared.record
-        shared.kill_cgroup(shared.spec.cgroup)
         if shared.sandbox is not None:
-            send(shared.sandbox.pid, signal.SIGKILL)  # its exit brings us here again
+            self._kill_sandbox(shared.sandbox.pid)  # its exit brings us here again
             return
+        shared.kill_cgroup(shared.spec.cgroup)
         shared.remove_cgroup(shared.spec.cgroup)
         record.is_ended = True
         shared.loop.stop()
+
+    def _kill_sandbox(self, pid: int) -> None:
+        if not self._is_killed:
+            self._is_killed = True
+            send(pid, signal.SIGKILL)
+            self._shared.loop.after(KILL_AGAIN, self._signal_cgroup)
+
+    def _signal_cgroup(self) -> None:
+        self._shared.signal_cgroup(self._shared.spec.cgroup)

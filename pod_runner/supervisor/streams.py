@@ -41,6 +41,11 @@ class Streams:
         self._owner = owner
         self._outputs: dict[int, str] = {}
 
+    @property
+    def keepable(self) -> list[int] | None:
+        """Return what tells of output; None where only this process can go on: a terminal, an input."""
+        return None if self._options.tty or self._options.stdin else list(self._outputs)
+
     def open(self) -> Stdio:
         """Make a run's streams and listen; return the container's ends, which the caller closes."""
         self.close()

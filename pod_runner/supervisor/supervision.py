@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from pod_runner.images.image import Image
 from pod_runner.kernel.cgroups import Cgroups
 from pod_runner.manifests.pod import Pod
 from pod_runner.supervisor.answering import Answering
 from pod_runner.supervisor.control import ControlSocket
+from pod_runner.supervisor.keeping import ENDED, RESTS, Inheritance
 from pod_runner.supervisor.lines import JsonObject
 from pod_runner.supervisor.logs import clock
 from pod_runner.supervisor.loop import Loop
 from pod_runner.supervisor.machine import Machine
 from pod_runner.supervisor.order import ORDER, PodOrder, read_order
 from pod_runner.supervisor.plan import sandbox_spec
+from pod_runner.supervisor.resting import Resting
 from pod_runner.supervisor.shared import Shared
 from pod_runner.supervisor.state import read_state
 from pod_runner.supervisor.status import pod_status
@@ -26,7 +28,7 @@ from pod_runner.volumes.preparing import update_config_maps
 class Supervision:
     """Supervises one pod. Raises ValueError (pydantic's) for an order whose pod is none."""
 
-    def __init__(self, folder: Path, order: PodOrder, node_image: Image | None = None) -> None:
+    def __init__(self, folder: Path, order: PodOrder, inherited: Inheritance) -> None:
         pod = Pod.model_validate(order.pod)
         self._folder = folder
         self._loop = Loop()
@@ -41,27 +43,70 @@ class Supervision:
             cgroups=Cgroups.detect(),
             spec=sandbox_spec(order, pod, hostname_of(pod)),
             changed=self._changed,
-            node_image=node_image,
+            inherited=inherited,
         )
         self._machine = Machine(self._shared)
         self._writing = Writing(self._shared)
         self._answering = Answering(self._machine, self._status_now, self._refresh)
+        self._control = ControlSocket(self._loop, inherited.listener, self._answering.ask)
+        self._resting = Resting(self._loop, order.node.rest_after, self._leave)
 
-    def run(self) -> None:
-        """Go on until the pod has ended."""
+    def run(self, release: Callable[[], None]) -> int:
+        """Go on until the pod has ended, or is quiet; tell which.
+
+        `release` lets go of the folder before anybody is told of the end: whoever was told would find a
+        supervisor at work, and have to ask which one.
+        """
         record = self._shared.record
         if record.is_ended:
-            return
-        control = ControlSocket(self._loop, self._folder, self._answering.ask)
+            release()
+            return ENDED
         record.started_at = record.started_at or clock()
-        self._loop.after_each = self._settle
+        self._loop.after_each = self._after_each
+        self._inherit()
         self._machine.adopt()
-        self._settle()
+        self._after_each()
         self._loop.run()
+        if self._resting.is_over:
+            return RESTS
         self._settle()
+        self._control.stop_listening()
+        release()
         self._answering.tell_end(self._status)
-        control.close()
+        self._control.close()
         self._loop.close()
+        return ENDED
+
+    def _inherit(self) -> None:
+        """Go on with what the keeper has kept."""
+        inherited = self._shared.inherited
+        for descriptor in inherited.watchers:
+            self._answering.go_on(self._control.go_on(descriptor))
+        inherited.watchers = []
+        if inherited.link is not None:
+            self._loop.watch(inherited.link.fileno(), self._shared.hear)
+
+    def _leave(self) -> bool:
+        """Leave all to the keeper, if it can be left."""
+        conversations = self._control.conversations
+        if (
+            self._is_changed
+            or self._loop.has_timers
+            or not self._machine.is_quiet
+            or not all(self._answering.is_watching(one) for one in conversations)
+        ):
+            return False
+        others, pids = list(self._loop.strangers), [self._shared.record.pause]
+        for life in self._machine.all():
+            if (outputs := life.recording.keepable) is None:
+                return False
+            others += outputs
+            pids += [life.record.pid] if life.is_running else []
+        return self._shared.inherited.leave([one.lines.fileno() for one in conversations], others, pids)
+
+    def _after_each(self) -> None:
+        self._settle()
+        self._resting.happened()
 
     def _changed(self) -> None:
         self._is_changed = True
@@ -89,6 +134,8 @@ class Supervision:
             update_config_maps(order, self._shared.pod)
         except (OSError, ValueError, TypeError, KeyError) as error:
             self._shared.trouble("config maps", f"the order could not be read again: {error}")
+        else:
+            self._shared.trouble("config maps", "")
         self._changed()
 
 

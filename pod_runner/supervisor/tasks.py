@@ -6,6 +6,7 @@ A pull, a plugin, a probe by TLS. The process gets nothing but the function and 
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -66,6 +67,7 @@ def _work(work: Callable[[], T], writer: int) -> None:
     """Do it and end, in the child; nothing may return into the supervisor's loop."""
     code = 1
     try:
+        gc.disable()  # a collection would write into every page that is shared with the supervisor
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         close_all_but(writer)

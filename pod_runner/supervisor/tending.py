@@ -35,6 +35,11 @@ class Tending:
         else:
             self._hook = Hook(asker, hook, None, self._hook_done)
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether the hook runs, or there is something to ask."""
+        return self._hook is not None or (self._prober is not None and self._prober.is_asking)
+
     def stop(self) -> None:
         """Ask and do nothing any more."""
         if self._hook is not None:

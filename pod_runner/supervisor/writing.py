@@ -43,8 +43,13 @@ class Writing:
         except OSError as error:
             self._later(str(error))
         else:
-            self._shared.trouble("writing", "")
+            self._written()
         return is_new
+
+    def _written(self) -> None:
+        if "writing" in self._shared.troubles:  # which was written down, too
+            self._shared.trouble("writing", "")
+            self._shared.loop.after(0, self._shared.changed)
 
     def _later(self, said: str) -> None:
         self._shared.trouble("writing", f"what this supervisor knows could not be written down: {said}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +19,7 @@ from podwire.commands.printing import Output, print_json, print_table, say
 if TYPE_CHECKING:
     from pod_runner.node.by_hand import Here
     from pod_runner.supervisor.foreseeing import Section
+    from pod_runner.supervisor.spawner import Spawner
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,14 +43,15 @@ def run(
 
     No store has them and nothing replaces them; they go on until `podwire pod stop`, or until they end.
     """
-    from pod_runner.node import by_hand
+    with _spawner() as spawner:
+        from pod_runner.node import by_hand  # while the spawner imports what is its own
 
-    places = _places(config)
-    started = []
-    for pod in _pods(file):
-        bound = by_hand.bound(pod, places)
-        _refuse_second(places, bound)
-        started.append(_start(bound, places))
+        places = _places(config)
+        started = []
+        for pod in _pods(file):
+            bound = by_hand.bound(pod, places)
+            _refuse_second(places, bound)
+            started.append(_start(bound, places, spawner))
     _tell_agent()
     for folder in started:
         _await(folder, wait)
@@ -181,12 +185,25 @@ def _pods(file: Path) -> list[JsonObject]:
     return [one.body for one in reading.objects]
 
 
-def _start(pod: JsonObject, places: NodePlaces) -> Path:
+@contextmanager
+def _spawner() -> Iterator[Spawner]:
+    """Have a spawner: its imports take as long as ours, and it is begun first."""
+    from pod_runner.supervisor.spawner import Spawner
+
+    spawner = Spawner()
+    try:
+        spawner.start()
+        yield spawner
+    finally:
+        spawner.close()
+
+
+def _start(pod: JsonObject, places: NodePlaces, spawner: Spawner) -> Path:
     from pod_runner.node import by_hand
     from pod_runner.supervisor.spawner import SpawnerError
 
     try:
-        return by_hand.start(pod, places)
+        return by_hand.start(pod, places, spawner)
     except SpawnerError as error:
         raise CniError(IO_FAILURE, str(error)) from error
 

@@ -44,6 +44,7 @@ class Server:
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._epoll = select.epoll()
         self._ready: dict[int, Callable[[int], None]] = {}
+        self._serving: list[Callable[[int], None]] = []  # one for each UDP socket
         self._streams: dict[int, Stream] = {}
         self._posted: deque[Callable[[], None]] = deque()
         self._bell = Bell()
@@ -85,6 +86,8 @@ class Server:
                 self._sweep(swept - IDLE)
                 if self.each_second is not None:
                     self.each_second()
+        for serve in self._serving:  # a query in a socket that is closed would wait in vain
+            serve(0)
 
     def close(self) -> None:
         """Close what was opened here; the sockets are their owner's."""
@@ -102,7 +105,9 @@ class Server:
         udp, tcp = (
             self._tallies.setdefault((proto, family), Tally(proto, family)) for proto in ("udp", "tcp")
         )
-        self.watch(pair.udp.fileno(), partial(self._serve, pair.udp, udp))
+        serve = partial(self._serve, pair.udp, udp)
+        self._serving.append(serve)
+        self.watch(pair.udp.fileno(), serve)
         self.watch(pair.tcp.fileno(), partial(self._accept, pair.tcp, tcp))
 
     def _serve(self, udp: socket.socket, tally: Tally, _: int) -> None:

@@ -26,6 +26,7 @@ from tests.campaigns.chaos_processes import (
     pids,
     plugin_of,
     supervisor_of,
+    worker_of,
 )
 
 IN_THE_MIDDLE = 1.5  # seconds to meet a plugin at work
@@ -40,7 +41,7 @@ class Chaos(ChaosLab):
         """Return what can be done."""
         steps: list[Step] = [
             self.kill_agent, self.kill_supervisor, self.kill_pause, self.kill_container, self.kill_spawner,
-            self.kill_supervisors,
+            self.kill_supervisors, self.kill_worker,
             self.kill_pod, self.kill_plugin, self.kill_node, self.stop_agent, self.stop_supervisor,
             self.lose_registry, self.cut_link, self.fill_disk, self.delete_pod, self.scale, self.roll,
             self.attach, self.execute,
@@ -57,6 +58,10 @@ class Chaos(ChaosLab):
     def kill_supervisor(self) -> str:
         node, folder = self._pod_folder()
         return f"{node}: {self._kill(node, 'supervisor', supervisor_of(folder))}"
+
+    def kill_worker(self) -> str:
+        node, folder = self._pod_folder()
+        return f"{node}: {self._kill(node, 'worker', worker_of(supervisor_of(folder)))}"
 
     def kill_pause(self) -> str:
         node, folder = self._pod_folder()
@@ -120,8 +125,10 @@ class Chaos(ChaosLab):
 
     def stop_supervisor(self) -> str:
         node, folder = self._pod_folder()
-        self._stop(supervisor_of(folder))
-        return f"{node}: a supervisor stands still for {STILL:g} s"
+        keeper = supervisor_of(folder)
+        what, pid = self._random.choice([("keeper", keeper), ("worker", worker_of(keeper))])
+        self._stop(pid)
+        return f"{node}: a {what} stands still for {STILL:g} s"
 
     def lose_registry(self) -> str:
         node = self._node()

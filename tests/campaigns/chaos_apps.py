@@ -1,6 +1,6 @@
 """The applications of the chaos campaign: what a cluster's owner wants, in all the forms that leave traces.
 
-web     a plain server
+web     a plain server without probes, which its keeper alone holds whenever nothing happens to it
 db      several containers: an init container fills a volume in memory, which a server with a liveness probe
         shows; beside it one with a terminal, which somebody may be attached to
 edge    a server with a port of its node and a bandwidth: at most one for each node
@@ -19,6 +19,7 @@ SERVE = "exec busybox httpd -f -p 8080 -h {folder}"
 TERMINAL = "terminal"  # the container of db that has one
 ENV: list[JsonObject] = [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
 READY: JsonObject = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
+LIVES: JsonObject = {"httpGet": {"path": "/", "port": PORT}}
 
 
 def objects(app: str) -> list[JsonObject]:
@@ -65,7 +66,7 @@ def _container(name: str, script: str, **more: object) -> JsonObject:
 def _server(folder: str, *first: str, **more: object) -> JsonObject:
     script = " && ".join([*first, SERVE]).format(folder=folder)
     ports: JsonObject = {"name": "http", "containerPort": PORT}
-    return _container("web", script, readinessProbe=READY, **{"ports": [ports], **more})
+    return _container("web", script, **{"ports": [ports], **more})
 
 
 _VOLUME: JsonObject = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
@@ -76,9 +77,13 @@ FORMS: dict[str, JsonObject] = {
         "volumes": [{"name": "shared", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}}],
         "initContainers": [_container("fill", MARK.format(folder="/shared"), **_VOLUME)],
         "containers": [
-            _server("/shared", livenessProbe={"httpGet": {"path": "/", "port": PORT}}, **_VOLUME),
+            _server("/shared", readinessProbe=READY, livenessProbe=LIVES, **_VOLUME),
             _container(TERMINAL, "while read line; do echo $line; done; sleep 1000", stdin=True, tty=True),
         ],
     },
-    "edge": {"containers": [_server("/tmp/www", "mkdir -p {folder}", MARK, ports=[_HOST_PORT])]},
+    "edge": {
+        "containers": [
+            _server("/tmp/www", "mkdir -p {folder}", MARK, readinessProbe=READY, ports=[_HOST_PORT])
+        ]
+    },
 }

@@ -25,6 +25,7 @@ FDB = "bridge fdb show br cni0 2>/dev/null || :"  # there is none before the fir
 BRIDGE = "cni0"  # stays when the last pod has gone, as the plugin's author wants it
 OURS = re.compile(r"nft: (table|chain|set|map|rule|counter) .*\"podwire")  # static: elements are what counts
 MAC = re.compile(r"\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b")
+LOGS = "file: /var/log/podwire/pods"  # made when the first container says something
 NODES_OWN = ("loopback_ports", "local_dns4", "nodeport_addresses4", "pods4", "service_cidrs4")  # sets
 TOOLS = ("ps -eo", "nsenter ")  # of who looks
 OWN = {  # what runs in a node that has no pods, once in each; the first is there for the lab, too
@@ -128,7 +129,7 @@ def _marked(blueprint: Blueprint) -> Iterator[str]:
 def _is_lasting(line: str) -> bool:
     if line.startswith("nft: element"):
         return line.split()[5].rstrip(":") in NODES_OWN
-    if OURS.match(line):
+    if OURS.match(line) or line == LOGS:
         return True
     name = line.rpartition("/")[2]
     if line.startswith("file: "):

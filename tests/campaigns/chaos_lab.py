@@ -36,7 +36,8 @@ NODES = 3
 DISK = "24m"  # of each node's pods, so that it can be filled
 FILLER = "filler"
 STILL = 2.0  # seconds for which a process is stopped
-BACK_OFF = "back_off = 0.5\nlongest_back_off = 2\n"  # a container may be killed often, and is waited for
+# A container may be killed often, and is waited for; workers are to come and go
+SETTINGS = "back_off = 0.5\nlongest_back_off = 2\nrest_after = 0.5\n"
 
 
 class ChaosLab:
@@ -114,7 +115,7 @@ class ChaosLab:
     def _kill(self, node: str, what: str, pid: int) -> str:
         if not pid:
             return f"no {what} to be killed"
-        if what == "supervisor":
+        if what in ("supervisor", "worker"):
             with suppress(ProcessLookupError):  # it has ended
                 os.kill(pid, signal.SIGKILL)
         else:  # a number of the node's own
@@ -186,7 +187,7 @@ class ChaosLab:
         kill_agent(pid)
         run_in(pid, ["sh", "-c", f"mkdir -p {place} && mount -t tmpfs -o size={DISK} tmpfs {place}"])
         with root(pid, "/etc/podwire/agent.toml").open("a") as file:
-            file.write(BACK_OFF)  # [runner] is its last section
+            file.write(SETTINGS)  # [runner] is its last section
         start_agent(self.folder, node, pid)
 
     def _edit(self, app: str, edit: Callable[[JsonObject], JsonObject]) -> None:

@@ -17,11 +17,22 @@ SPAWNER, SUPERVISOR = b"pod_runner.supervisor.spawner", "podwire-pod"  # argumen
 
 
 def supervisor_of(folder: Path) -> int:
-    """Return the process that answers for a pod, as this process sees it (unix(7), SO_PEERCRED)."""
+    """Return a pod's keeper, who listens for it, as this process sees it (unix(7), SO_PEERCRED).
+
+    Whoever asks has it fork a worker, if it has none.
+    """
     with socket.socket(socket.AF_UNIX) as caller, suppress(OSError):
         caller.settimeout(1.0)
         caller.connect(str(folder / SOCKET))
         return int(struct.unpack("3i", caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
+    return 0
+
+
+def worker_of(keeper: int) -> int:
+    """Return who works for a keeper, 0 if nobody does."""
+    with suppress(OSError):  # it has ended
+        children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()
+        return next((int(pid) for pid in children if name_of(int(pid)) == SUPERVISOR), 0)
     return 0
 
 

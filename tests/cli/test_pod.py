@@ -17,6 +17,7 @@ from pod_runner.node.removing import holder
 from pod_runner.node.supervisors import is_running
 from pod_runner.supervisor.state import read_state
 from tests.cli.conftest import Cli
+from tests.pod_runner.supervisor.world import until
 
 MANIFEST = """apiVersion: v1
 kind: Pod
@@ -59,8 +60,7 @@ def test_a_pod_by_hand_runs_is_supervised_again_after_a_kill_and_ends(
     process = read_state(folder).container("main").pid
 
     os.kill(holder(folder), signal.SIGKILL)
-    (shown,) = listed(podwire)
-    assert not shown["supervised"]
+    until(lambda: not listed(podwire)[0]["supervised"])  # the worker dies with its keeper, a moment later
     rehearsed = podwire("gc", "--dry-run", "-o", "json")
     assert json.loads(rehearsed.stdout)["supervised"] == [folder.name] and holder(folder) == 0
     done = json.loads(podwire("gc", "-o", "json").stdout)

@@ -11,9 +11,10 @@ import pytest
 from cluster_store.store import Delete, Put, Snapshot, Store, StoreUnavailable
 from tests.cluster_store.mirror import Mirror
 from tests.cluster_store.registries import MANY_KEYS_AT_ONCE, Registry
+from tests.rounds import rounds
 
 PREFIX = "/net/subnets/"
-WRITES = 2000
+WRITES = 2 * rounds(300)
 END = PREFIX + "~end"
 
 
@@ -26,10 +27,10 @@ def mirror(store: Store) -> Iterator[Mirror]:
 
 
 def write_much(store: Store) -> None:
-    """Make WRITES commits: new keys, every third changed again, every fifth removed; then the end."""
+    """Make WRITES commits: new keys, then each changed again, or, every fifth, removed; then the end."""
     for n in range(WRITES):
-        key = f"{PREFIX}{n % 1000:04}"
-        if n >= 1000 and n % 5 == 0:
+        key = f"{PREFIX}{n % (WRITES // 2):04}"
+        if n >= WRITES // 2 and n % 5 == 0:
             store.commit([], [Delete(key)])
         else:
             store.commit([], [Put(key, str(n))])
@@ -106,7 +107,7 @@ def test_nothing_is_lost_over_outages(store: Store, mirror: Mirror, registry: Re
     writer = registry.open()
     thread = threading.Thread(target=write_stubbornly, args=(writer,))
     thread.start()
-    for turn in (300, 900, 1500):
+    for turn in (WRITES * part // 20 for part in (3, 9, 15)):
         mirror.follow_until(f"{PREFIX}{turn}")
         registry.break_down()
         with pytest.raises(StoreUnavailable):

@@ -127,7 +127,7 @@ def test_a_lock_that_somebody_holds_is_waited_for_until_the_deadline(world: Worl
         start = time.monotonic()
         with pytest.raises(CniError, match=r"try again later: the lock .*/lock was held") as caught:
             world.add("a")
-        assert 0.2 <= time.monotonic() - start < 2
+        assert 0.2 <= time.monotonic() - start < 20
     assert caught.value.code == TRY_AGAIN_LATER
     world.deadline = 5
     assert world.add("a") == ["10.1.0.2"]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from linuxnet.errors import KernelError
+from linuxnet.link_deletion import delete_links
 from linuxnet.netlink import Netlink
 from linuxnet.scratch import open_scratch_netns
 from linuxnet.unlinking import Unlinker
@@ -160,7 +163,25 @@ class TestUnlinking:
         unlinker.remove([f"d{i}" for i in range(20)] + ["nosuch"])
 
         assert {"b0", "b1"} == {link["ifname"] for link in ip_json("link")} - {"lo"}
-        assert netlink.messages_sent - before == 22, "a group for each, and one deletion"
+        assert netlink.messages_sent - before == 21, "a group for each, and one deletion by another"
+
+    def test_a_port_has_left_its_bridge_and_nothing_stays_open(self, host: None) -> None:
+        run(["sh", "-c", "ip link add br0 type bridge; ip link set br0 up"])
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(10):
+            run(["sh", "-c", "ip link add d0 up master br0 type veth peer name e0; ip link set e0 up"])
+            delete_links(["d0"], ifname="d0")
+            assert {link["ifname"] for link in ip_json("link")} == {"lo", "br0"}
+            assert [one for one in run(["bridge", "fdb"]).splitlines() if "d0" in one] == []
+        for one in threading.enumerate():
+            if one.name == "link-deletion":
+                one.join()  # the kernel has answered
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+    def test_what_the_kernel_refuses_is_told(self, host: None) -> None:
+        with pytest.raises(KernelError) as refused:
+            delete_links(["lo"], ifname="lo")
+        assert refused.value.errno == errno.EOPNOTSUPP
 
     def test_the_other_ends_go_wherever_they_are(self, host: None) -> None:
         inner = open_scratch_netns()

@@ -23,7 +23,10 @@ DEADLINE = 60.0  # seconds
 AWAIT = """
 while [ -d /proc/$! ]; do
     read -r name </proc/$!/comm || break
-    case $name in sleep|unshare) break ;; esac
+    case $name in
+        sleep) break ;;
+        unshare) [ -z "$(cat /proc/$!/task/$!/children)" ] || break ;;  # it has forked: it has unshared
+    esac
     sleep 0.01
 done
 """

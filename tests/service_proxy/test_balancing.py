@@ -29,6 +29,7 @@ from service_proxy.catalogue import Catalogue, Changed, Kind, Listed
 from service_proxy.model import Endpoint, EndpointSlice, Service, ServiceName, ServiceType, SliceName
 from tests.calls import Container, run
 from tests.cluster_store.etcd_server import EtcdServer, missing
+from tests.rounds import rounds
 
 NODES = ("n1", "n2", "n3")
 V4, V6 = "192.0.2.100", "fd02::100"
@@ -255,7 +256,7 @@ def test_candidates_of_local_policy_have_a_ready_endpoint() -> None:
 
 
 @given(st.binary(max_size=100), st.sampled_from([b"", b"\x08\x06", b"\x86\xdd"]))
-@settings(max_examples=500)
+@settings(max_examples=rounds(100))
 def test_any_frame_may_come(rest: bytes, kind: bytes) -> None:
     question = read_question(bytes(12) + kind + rest)
     assert question is None or len(question.target) in (4, 16)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service_proxy.endpoints import Endpoint, Endpoints, Hints, kept
+from tests.rounds import rounds
 
 TEXT = st.text(max_size=5)
 ENDPOINTS = st.builds(
@@ -20,7 +21,7 @@ ENDPOINTS = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=300)
+@settings(max_examples=rounds(60))
 @given(st.lists(ENDPOINTS, max_size=6), st.lists(ENDPOINTS, max_size=6))
 def test_what_is_kept_is_what_was_given(ones: list[Endpoint], others: list[Endpoint]) -> None:
     found = kept(ones, 4)

@@ -31,6 +31,7 @@ from service_proxy.ranges import Ranges
 from service_proxy.settings import ProxySettings
 from service_proxy.sources.filling import Filling
 from service_proxy.sources.source import Source
+from tests.rounds import rounds
 from tests.service_proxy.hostile_objects import OBJECTS, SLICE, WRONG
 from tests.service_proxy.hostile_world import (
     FAR,
@@ -75,13 +76,13 @@ def folder(tmp_path: Path) -> Folder:
 
 def test_every_member_wrong_harms_nobody_else(client: Client, folder: Folder) -> None:
     """Each round leaves objects with a wrong member each, and a sound one; when that is known, all are."""
-    rounds = iter(range(10_000))
+    numbers = iter(range(10_000))
     with running(make_node(folder.path)) as node:
 
-        @settings(max_examples=80, suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=rounds(30), suppress_health_check=list(HealthCheck), database=None)
         @given(st.lists(WRONG, min_size=1, max_size=8))
         def try_them(objects: list[dict[str, object]]) -> None:
-            number = next(rounds)
+            number = next(numbers)
             folder.put(*objects, service("sound", "10.96.0.6", port=1000 + number))
             wait_for(lambda: sound_port(node) == 1000 + number)
             assert client.is_served()

@@ -28,6 +28,7 @@ from service_proxy.model import (
     SliceName,
 )
 from service_proxy.objects import RefusedObject, key_of, parse
+from tests.rounds import rounds
 from tests.service_proxy.made import ip, ips
 
 SERVICE: dict[str, object] = {
@@ -433,7 +434,7 @@ anything = st.recursive(
 ANYWHERE = [(kind, place) for kind, item in WHOLE.items() for place in places(item)]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=rounds(400), deadline=None)
 @given(st.sampled_from(ANYWHERE), anything)
 def test_any_member_of_any_value_is_read_left_out_or_refused(where: tuple[Kind, str], value: object) -> None:
     kind, place = where
@@ -447,7 +448,7 @@ def test_any_member_of_any_value_is_read_left_out_or_refused(where: tuple[Kind, 
         assert "\n" not in note
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=rounds(100), deadline=None)
 @given(st.sampled_from(list(Kind)), anything)
 def test_anything_at_all_is_read_or_refused(kind: Kind, item: object) -> None:
     try:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from linuxnet.service_entries import Target
 from service_proxy.model import Endpoint, EndpointPort, Hints
 from service_proxy.usable import Usable, has_only_others, usable
+from tests.rounds import rounds
 from tests.service_proxy.made import HERE, HTTP, WEB, ZONE, endpoint, endpoint_slice, ip, service
 
 A, B, C = "10.0.0.1", "10.0.0.2", "10.0.0.3"
@@ -141,7 +142,7 @@ def oracle(endpoints: list[Endpoint]) -> tuple[set[bytes], set[bytes]]:
     return {one.address for one in cluster or last}, {one.address for one in local}
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=rounds(100), deadline=None)
 @given(st.lists(endpoints_of_any_kind, max_size=6, unique_by=lambda one: one.address))
 def test_any_endpoints_are_chosen_as_the_oracle_does(endpoints: list[Endpoint]) -> None:
     found = asked(*endpoints)
@@ -149,7 +150,7 @@ def test_any_endpoints_are_chosen_as_the_oracle_does(endpoints: list[Endpoint]) 
     assert found.has_any == any(oracle(endpoints))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=rounds(60), deadline=None)
 @given(st.lists(endpoints_of_any_kind.map(lambda one: one._replace(hints=None)), max_size=8))
 def test_contradictions_are_judged_alike_in_any_order(endpoints: list[Endpoint]) -> None:
     slices = [endpoint_slice(one, name=str(i)) for i, one in enumerate(endpoints)]

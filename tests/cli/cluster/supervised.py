@@ -16,6 +16,7 @@ from pod_runner.node import by_hand
 from pod_runner.node.removing import remove_pod
 from pod_runner.supervisor import client
 from pod_runner.supervisor.order import SOCKET, NodePlaces
+from pod_runner.supervisor.spawner import Spawner
 from podwire.agent.settings import read_settings
 
 NODE = "here"
@@ -44,7 +45,11 @@ def running(manifest: str, config: Path) -> Iterator[JsonObject]:
     places = read_settings(config).runner.places()
     (placed,) = read(manifest, "manifest").objects
     body = by_hand.bound(placed.body, places)
-    folder = by_hand.start(body, places)
+    spawner = Spawner()
+    try:
+        folder = by_hand.start(body, places, spawner)
+    finally:
+        spawner.close()
     try:
         yield {**body, "status": by_hand.wait_settled(folder, 20.0, lambda _: None)}
     finally:

@@ -157,7 +157,7 @@ def test_a_watch_goes_on_until_it_is_interrupted(cluster: ClusterStore, url: str
         write(cluster, pod("a", **READY))
         assert watch.stdout.readline().split()[:3] == ["a", "1/1", "Running"]
         watch.send_signal(signal.SIGINT)
-        assert watch.wait(10) == 0
+        assert watch.wait(60) == 0
 
 
 def test_json_of_an_error_is_an_object(podwire: Podwire) -> None:

@@ -17,6 +17,7 @@ from pod_runner.manifests.reading import read
 from pod_runner.manifests.updates import judge_update
 from pod_runner.manifests.workload import Deployment, ReplicaSet
 from tests.pod_runner.manifests.examples import shapes
+from tests.rounds import rounds
 
 GOOD = [one.body for shape in shapes() for one in read(shape.text, "x").objects]
 MODELS: dict[str, type[KubeModel]] = {"Pod": Pod, "Deployment": Deployment, "ReplicaSet": ReplicaSet}
@@ -55,7 +56,7 @@ def _put(body: JsonObject, route: Route, value: object) -> None:
     inner[route[-1]] = value  # type: ignore[index]  # the same
 
 
-@settings(max_examples=600)
+@settings(max_examples=rounds(150))
 @given(st.data())
 def test_mutations_are_problems_and_never_more(data: st.DataObject) -> None:
     good = data.draw(st.sampled_from(GOOD))
@@ -73,7 +74,7 @@ def test_mutations_are_problems_and_never_more(data: st.DataObject) -> None:
             model.model_validate(filled)
 
 
-@settings(max_examples=200)
+@settings(max_examples=rounds(60))
 @given(st.data())
 def test_torn_texts_are_read_or_refused(data: st.DataObject) -> None:
     text = json.dumps(data.draw(st.sampled_from(GOOD)), indent=data.draw(st.sampled_from([None, 1])))

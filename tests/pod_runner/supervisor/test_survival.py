@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -42,6 +43,12 @@ def start(world: World, folder: Path) -> int:
     return supervisor
 
 
+def kill_supervisor(folder: Path, pid: int) -> None:
+    """Kill a supervisor and wait until nothing of it is left: its worker dies with it, a moment later."""
+    kill(pid)
+    until(lambda: not is_held(folder))
+
+
 def pid_of(folder: Path) -> int:
     """Return the pid of the first container's process 1."""
     return record(folder).containers["main"].pid
@@ -52,8 +59,7 @@ def test_a_killed_supervisor_is_followed_by_one_that_goes_on(world: World) -> No
     supervisor = start(world, folder)
     until(lambda: len(world.log(folder)) > 3)
     before, pause = pid_of(folder), record(folder).pause
-    kill(supervisor)
-    assert not is_held(folder)
+    kill_supervisor(folder, supervisor)
     said = len(world.log(folder))
     start(world, folder)
     until(lambda: len(world.log(folder)) > said + 3)
@@ -65,7 +71,7 @@ def test_a_killed_supervisor_is_followed_by_one_that_goes_on(world: World) -> No
 
 def test_commands_run_in_an_adopted_container(world: World) -> None:
     folder = world.place({"containers": [container("main", env=[{"name": "COLOUR", "value": "red"}])]})
-    kill(start(world, folder))
+    kill_supervisor(folder, start(world, folder))
     start(world, folder)
     reader, writer = os.pipe()
     with Path(os.devnull).open() as null:
@@ -81,7 +87,7 @@ def test_a_container_that_ended_unseen_is_restarted(world: World) -> None:
     folder = world.place({"containers": [container("main")]})
     supervisor, before = start(world, folder), 0
     before = pid_of(folder)
-    kill(supervisor)
+    kill_supervisor(folder, supervisor)
     kill(before)
     world.supervise(folder)
     status = wait_status(folder, lambda status: main_of(status)["restartCount"] == 1)
@@ -91,7 +97,7 @@ def test_a_container_that_ended_unseen_is_restarted(world: World) -> None:
 
 def test_an_adopted_container_that_is_killed_is_restarted(world: World) -> None:
     folder = world.place({"containers": [container("main")]})
-    kill(start(world, folder))
+    kill_supervisor(folder, start(world, folder))
     start(world, folder)
     kill(pid_of(folder))
     status = wait_status(folder, lambda status: main_of(status)["restartCount"] == 1)
@@ -100,7 +106,7 @@ def test_an_adopted_container_that_is_killed_is_restarted(world: World) -> None:
 
 def test_an_adopted_pod_can_be_stopped(world: World) -> None:
     folder = world.place({"containers": [container("main")]})
-    kill(start(world, folder))
+    kill_supervisor(folder, start(world, folder))
     start(world, folder)
     client.stop(folder / SOCKET, 0)
     until(lambda: not is_held(folder))
@@ -128,7 +134,7 @@ def test_a_killed_pause_process_is_made_anew(world: World, unseen: bool) -> None
     supervisor = start(world, folder)
     pause, before = record(folder).pause, pid_of(folder)
     if unseen:
-        kill(supervisor)
+        kill_supervisor(folder, supervisor)
     kill(pause)
     if unseen:
         world.supervise(folder)
@@ -139,6 +145,19 @@ def test_a_killed_pause_process_is_made_anew(world: World, unseen: bool) -> None
     assert main_of(status_of(folder))["restartCount"] == 1
 
 
+def test_containers_that_outlived_their_pause_process_and_supervisor_are_ended(world: World) -> None:
+    folder = world.place({"containers": [container("main")]})
+    supervisor, pause, before = start(world, folder), record(folder).pause, pid_of(folder)
+    kill_supervisor(folder, supervisor)
+    state = json.loads((folder / "state.json").read_text())
+    kill(pause)
+    (folder / "state.json").write_text(json.dumps(state | {"pause": 0, "ticks": 0}))  # all that was noted
+    world.supervise(folder)
+    until(lambda: is_gone(before) and pid_of(folder) not in (0, before))
+    wait_status(folder, lambda status: condition(status, "Ready"))
+    assert record(folder).pause not in (0, pause)
+
+
 def test_a_supervisor_killed_at_any_moment_of_the_start_is_followed_by_one_that_ends_well(
     world: World,
 ) -> None:
@@ -147,7 +166,7 @@ def test_a_supervisor_killed_at_any_moment_of_the_start_is_followed_by_one_that_
         supervisor = world.supervise(folder)
         marks = (folder / "lock", folder / SOCKET, folder / "state.json", folder / "etc", folder / "root")
         until(marks[step].exists)
-        kill(supervisor)
+        kill_supervisor(folder, supervisor)
         start(world, folder)
         assert main_of(status_of(folder))["restartCount"] == 0
         inside = {line for path in world.cgroup(folder) for line in _pids(path)}
@@ -182,7 +201,7 @@ def test_a_spoilt_state_is_begun_anew(world: World) -> None:
     folder = world.place({"containers": [container("main")]})
     supervisor = start(world, folder)
     before = pid_of(folder)
-    kill(supervisor)
+    kill_supervisor(folder, supervisor)
     (folder / "state.json").write_text('{"pause": ')
     start(world, folder)
     assert is_gone(before), "what nobody knows is ended"
