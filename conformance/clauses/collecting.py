@@ -126,7 +126,7 @@ def leaves_others(case: Case) -> None:
     "49", Level.BEHAVIOUR, SECTION, "GC reads its list under both of its names", since="1.1.0", seconds=60
 )
 def reads_both_names(case: Case) -> None:
-    """The list is `cni.dev/valid-attachments`; in the text that was tagged 1.1.0 it was `cni.dev/attachments`.
+    """The list is `cni.dev/valid-attachments`; in the text that was tagged 1.1.0, `cni.dev/attachments`.
 
     Runtimes of both kinds are in use. A plugin that reads one alone removes nothing, or what is in use.
     """

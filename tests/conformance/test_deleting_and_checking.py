@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,31 +10,14 @@ import pytest
 from conformance.clauses import checking, checking_damage, deleting, deleting_ruins
 from conformance.mutants import checking as checking_mutants
 from conformance.mutants import deleting as deleting_mutants
-from conformance.mutants.table import Cell, all_cells, judge_cells
-from conformance.running.verdict import Verdict
+from conformance.mutants.table import all_cells
+from tests.conformance.cells import around_one_kind, judged
 
 CLAUSES = (*deleting.CLAUSES, *deleting_ruins.CLAUSES, *checking.CLAUSES, *checking_damage.CLAUSES)
 MUTANTS = (*deleting_mutants.MUTANTS, *checking_mutants.MUTANTS)
 CELLS = tuple(all_cells(MUTANTS, CLAUSES))
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces are made as root")
-
-
-def judged(cells: Sequence[Cell], folder: Path) -> list[str]:
-    """Return a sentence for every cell that is not as it must be."""
-    seen: list[Verdict] = []
-    table = judge_cells(cells, folder, os.cpu_count() or 1, seen.append)
-    assert len(seen) == len(cells)
-    return table.wrong()
-
-
-def around_one_kind(cells: Sequence[Cell]) -> list[Cell]:
-    """Return one cell for each mutant, of the kinds by turns: the self-test has all of them."""
-    kinds: dict[str, list[Cell]] = {}
-    for cell in cells:
-        if cell.mutant is not None and cell.is_own:
-            kinds.setdefault(cell.mutant.id, []).append(cell)
-    return [found[at % len(found)] for at, found in enumerate(kinds.values())]
 
 
 def test_every_clause_from_19_to_36_is_there_and_has_a_mutant() -> None:
