@@ -21,10 +21,10 @@ FINDINGS = Path(__file__).parents[1] / "tests" / "conformance" / "debian_finding
 HEAD = """# Debian's CNI plugins, judged
 
 {package}, judged on {made} ({machine})
-by `python -m conformance plugin --cni-path /usr/lib/cni`. They speak CNI up to 1.0.0, so the clauses of 1.1.0 (STATUS,
-GC) are not applicable. Each kind of failure below was also made by hand, calling the plugins without the suite, or read
-in their source, and is the plugin's. `docs/report_debian.py` makes this page; a test holds that the failures are these
-and no others.
+by `python -m conformance plugin --cni-path /usr/lib/cni`. They speak CNI up to 1.0.0, so the
+clauses of 1.1.0 (STATUS, GC) are not applicable. Each kind of failure below was also made by
+hand, calling the plugins without the suite, or read in their source, and is the plugin's.
+`docs/report_debian.py` makes this page; a test holds that the failures are these and no others.
 """
 
 
