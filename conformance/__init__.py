@@ -12,6 +12,8 @@ pytest for its plugin), talks to a plugin by executing it alone, and looks at th
     profiles/        the profiles that ship: one JSON file per type; schema.json says what they hold
     schema.py        what of JSON Schema the suite's own schemas use
     case.py          what a clause is given: the plugin, its world, attachments and calls of its own
+    leftovers.py     what a world holds, and what stays in it after a plugin's calls
+    tampering.py     what others may undo behind a plugin's back: of its result, of its profile
     faults.py        every way of failing that the suite can provoke
     delegate.py      the IPAM plugin of the suite's own that interface plugins are given: it records, and
                      fails on demand

@@ -216,9 +216,20 @@ class Case:
         self.need("0.4.0", "CHECK")
         return self.ask("CHECK", attachment, config=config)
 
+    def can_check(self, attachment: Attachment) -> bool:
+        """Tell whether CHECK passes for an attachment that is as its ADD left it.
+
+        Where it does not, clause 33 says so; others then do without CHECK.
+        """
+        return self.speaks("0.4.0") and self.ask("CHECK", attachment).succeeded
+
+    def speaks(self, version: str) -> bool:
+        """Tell whether this case's CNI version is that one or a later one."""
+        return as_numbers(self.version) >= as_numbers(version)
+
     def need(self, version: str, what: str) -> None:
         """Say that the clause does not apply where this case's CNI version has no such thing yet."""
-        if as_numbers(self.version) < as_numbers(version):
+        if not self.speaks(version):
             raise NotApplicable(f"{what} came with CNI {version}; this plugin speaks {self.version}")
 
     # --- the judge's own doings, written down as well

@@ -47,16 +47,17 @@ def expect_same(case: Case, before: Dump, sentence: str, *containers: Netns) -> 
     case.note("what has come and gone", "nothing")
 
 
-def lose_netns(case: Case, attachment: Attachment) -> None:
-    """Remove the container's namespace, and wait until the kernel has ended the pairs into it."""
-    peers = [
-        name for name in host_interfaces(attachment) if links().get(name, {}).get("link_netnsid") is not None
-    ]
-    attachment.netns.remove()
+def lose_netns(case: Case, *attachments: Attachment) -> None:
+    """Remove the containers' namespaces, and wait until the kernel has ended the pairs into them."""
+    here = links()
+    names = {name for one in attachments for name in host_interfaces(one)}
+    peers = {name for name in names if here.get(name, {}).get("link_netnsid") is not None}
+    for one in attachments:
+        one.netns.remove()
+        case.note(f"ip netns del {one.netns.name}", "")
     deadline = time.monotonic() + NETNS_ENDS_WITHIN
-    while set(peers) & set(links()) and time.monotonic() < deadline:
+    while peers & set(links()) and time.monotonic() < deadline:
         time.sleep(PAUSE)  # between looks
-    case.note(f"ip netns del {attachment.netns.name}", "")
 
 
 def host_interfaces(attachment: Attachment) -> Sequence[str]:

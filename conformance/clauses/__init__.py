@@ -7,4 +7,8 @@ interface_names.py   2, 10, 12: CNI_IFNAME
 results.py           11, 14 to 16: what ADD prints, by version
 chaining.py          13: prevResult
 failed_adds.py       17, 18: what an ADD that failed leaves
+deleting.py          19, 20, 22, 23, 26, 27: DEL, again, with less than ADD had, without an ADD
+deleting_ruins.py    21, 24, 25: DEL where something is missing already
+checking.py          28, 33, 35, 36: CHECK where all is well
+checking_damage.py   29 to 32, 34: CHECK where something was changed
 """

@@ -126,7 +126,7 @@ def leaves_others(case: Case) -> None:
     "49", Level.BEHAVIOUR, SECTION, "GC reads its list under both of its names", since="1.1.0", seconds=60
 )
 def reads_both_names(case: Case) -> None:
-    """The list is `cni.dev/valid-attachments`, and was `cni.dev/attachments` in the text that was tagged 1.1.0.
+    """The list is `cni.dev/valid-attachments`; in the text that was tagged 1.1.0, `cni.dev/attachments`.
 
     Runtimes of both kinds are in use. A plugin that reads one alone removes nothing, or what is in use.
     """
@@ -185,16 +185,15 @@ def _left(case: Case, before: Dump) -> list[str]:
 
 
 def _leave_other_networks(case: Case, valid: list[Attachment]) -> None:
-    """Give one container an interface in another network too; that must be as it was when this one's ends."""
+    """Give one container an interface in another network; that must be as it was when the one here goes."""
     other = case.add(case.attachment(container="in-both", ifname="other0", network="another"))
-    container = other.netns
-    here = case.attachment(container="in-both", netns=container)
+    here = case.attachment(container="in-both")
     case.delete(case.add(here))
-    before = see(case, container)
+    before = see(case, other.netns)
     here = case.add(here)
     _collect(case, valid)
     case.delete(here)
-    lost = [line for line in difference(before, see(case, container)) if line.startswith("- ")]
+    lost = [line for line in difference(before, see(case, other.netns)) if line.startswith("- ")]
     expect(not lost, f"GC of one network took from another: {summary(lost)}")
     answer = case.check(other)
     expect(answer.succeeded, f"after GC of one network CHECK failed in another: {said(answer)}")

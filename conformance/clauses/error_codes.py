@@ -94,7 +94,7 @@ def _names_them(answer: Answer, names: tuple[str, ...], what: str) -> None:
     expect(not unnamed, f"{what} failed, and its text does not name {' and '.join(unnamed)}: {said(answer)}")
 
 
-@clause("8", Level.SHOULD, "5, Error", "answers what it cannot read with the codes 5, 6 and 7")
+@clause("8", Level.SHOULD, "5, Error", "answers what it cannot read with the codes 5, 6 and 7", seconds=60)
 def codes_of_the_configuration(case: Case) -> None:
     """A configuration that cannot be read is code 5, one that is not JSON 6, one that makes no sense 7.
 

@@ -15,7 +15,7 @@ FIRST_OWN = 100
 OWN_NETNS = "/proc/1/ns/net"  # the judge is the first process, in the host's namespace
 
 
-@clause("3", Level.MUST, "2, Errors", "exits with 0 if it succeeded, and only then")
+@clause("3", Level.MUST, "2, Errors", "exits with 0 if it succeeded, and only then", seconds=60)
 def exit_status(case: Case) -> None:
     """The exit status is 0 if and only if the call succeeded.
 
@@ -43,7 +43,7 @@ def _is_one(answer: Answer, what: str) -> None:
         fail(f"{what} printed a result and exited with {answer.status}")
 
 
-@clause("4", Level.SHOULD, "5, Error", "says what went wrong in an error object on stdout")
+@clause("4", Level.SHOULD, "5, Error", "says what went wrong in an error object on stdout", seconds=60)
 def error_object(case: Case) -> None:
     """A failure prints an object: `cniVersion` (the configuration's), `code` (a number), `msg`, `details`.
 
@@ -86,7 +86,7 @@ def _says_version(case: Case, fault: Fault, body: Json) -> None:
     )
 
 
-@clause("9", Level.BEHAVIOUR, "2, Errors", "prints one JSON document and nothing else on stdout")
+@clause("9", Level.BEHAVIOUR, "2, Errors", "prints one JSON document and nothing else on stdout", seconds=60)
 def one_document(case: Case) -> None:
     """Stdout holds one JSON document, a result or an error, or nothing; all else is for stderr.
 

@@ -29,6 +29,7 @@ ALL = (DELEGATE_FAILS, *AFTER_THE_DELEGATE, NAME_IS_MISSING, INVALID_CONFIG, END
     "4, Delegated plugin execution procedure",
     "releases the delegate's allocation where ADD fails",
     kinds=frozenset({Kind.INTERFACE}),
+    seconds=60,
 )
 def releases(case: Case) -> None:
     """An ADD that fails runs the delegate with DEL before it returns.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from conformance.calls import Answer
@@ -18,6 +19,8 @@ BROUGHT_BY = {
     "GC": "1.1.0",
 }
 
+NAMES = re.compile("|".join((UNKNOWN_VERB, *BROUGHT_BY)))
+
 
 @clause("1", Level.SHOULD, "2, Parameters", "reads the command from CNI_COMMAND and knows all of them")
 def commands(case: Case) -> None:
@@ -29,14 +32,14 @@ def commands(case: Case) -> None:
     attachment = case.attachment()
     unknown = case.ask("ADD", attachment, env={"CNI_COMMAND": UNKNOWN_VERB})
     expect(not unknown.succeeded, f"the command {UNKNOWN_VERB}, which there is not, succeeded")
-    stranger = _without(unknown, UNKNOWN_VERB)
+    stranger = _without_commands(unknown)
     for verb, version in BROUGHT_BY.items():
         if as_numbers(case.version) < as_numbers(version):
             continue
         answer = _asked(case, verb, attachment)
         if verb == "ADD" and answer.succeeded:
             attachment = replace(attachment, result=answer.document() or attachment.previous)
-        if not answer.succeeded and _without(answer, verb) == stranger:
+        if not answer.succeeded and _without_commands(answer) == stranger:
             fail(f"{verb} is answered as a command that does not exist: {said(answer)}")
 
 
@@ -44,11 +47,11 @@ def _asked(case: Case, verb: str, attachment: Attachment) -> Answer:
     return case.ask(verb, None if verb in ("VERSION", "STATUS", "GC") else attachment)
 
 
-def _without(answer: Answer, verb: str) -> tuple[object, str]:
-    """Return code and text of an error without the command's name in it."""
+def _without_commands(answer: Answer) -> tuple[object, str]:
+    """Return code and text of an error without the commands' names in it."""
     error = answer.error()
     text = str(error.get("msg", answer.stderr)) + str(error.get("details", ""))
-    return error.get("code", answer.status), text.replace(verb, "")
+    return error.get("code", answer.status), NAMES.sub("", text)
 
 
 CLAUSES = (commands,)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster_store.file_changes import IN_CREATE, WATCHED, FileChanges
-from pod_runner.cluster.bodies import JsonObject, number, rows, table, text, words
+from pod_runner.cluster.bodies import JsonObject, number, rows, table, text, texts, words
 from pod_runner.cluster.metadata import time_text
 from pod_runner.node.decide import PATIENCE
 from pod_runner.node.orders import folders, read_folder, read_status, write_order
@@ -117,17 +117,19 @@ def wait_settled(folder: Path, patience: float, tell: Callable[[JsonObject], Non
     """Wait until a pod is ready or over, and return its last status; `tell` hears of each.
 
     Raises:
-        TimeoutError: it is neither after `patience` seconds.
+        TimeoutError: it is neither after `patience` seconds; with what keeps it from it, where that is known.
         ControlError: its supervisor has gone.
     """
     deadline, status = time.monotonic() + patience, read_status(folder)
     _await_listener(folder, min(deadline, time.monotonic() + LISTENS_WITHIN))
-    for status in client.watch(folder / SOCKET):
+    for status in client.watch(folder / SOCKET, deadline):
         tell(status)
         if is_ready(status) or is_over(status):
-            break
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"the pod is {text(status, 'phase')} after {patience:g} s")
+            return status
+    if time.monotonic() > deadline:
+        said = "; ".join(texts(status, "podwire", "troubles"))
+        why = f": {said}" if said else ""
+        raise TimeoutError(f"the pod is {text(status, 'phase')} after {patience:g} s{why}")
     return status
 
 

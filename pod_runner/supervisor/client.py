@@ -7,7 +7,9 @@ refuses, is a `ControlError` with a sentence.
 from __future__ import annotations
 
 import os
+import select
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,11 +59,10 @@ def stats(path: Path) -> JsonObject:
     return _ask_once(path, {"ask": "stats"})
 
 
-def watch(path: Path) -> Iterator[JsonObject]:
-    """Yield the status now and after each change, until the supervisor ends."""
+def watch(path: Path, deadline: float | None = None) -> Iterator[JsonObject]:
+    """Yield the status now and after each change, until the supervisor ends, or the deadline (monotonic)."""
     with _asked(path, {"ask": "watch"}) as lines:
-        lines.connection.settimeout(None)
-        while (body := lines.receive()) is not None:
+        while (body := _receive_until(lines, deadline)) is not None:
             yield body
 
 
@@ -177,6 +178,14 @@ def _receive(lines: Lines) -> JsonObject:
     if "error" in body:
         raise ControlError(str(body["error"]))
     return body
+
+
+def _receive_until(lines: Lines, deadline: float | None) -> JsonObject | None:
+    """Return the next line; None at the end of the conversation, and at the deadline."""
+    if (line := lines.take()) is not None:
+        return line
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    return lines.receive() if select.select([lines], [], [], left)[0] else None
 
 
 def _number(body: JsonObject, key: str) -> int:

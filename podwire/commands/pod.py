@@ -26,7 +26,8 @@ app = typer.Typer(
     help="Run pods on this node by hand, without a cluster; collect what is left of those that are gone.",
 )
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Whose [runner] says where pods are; by default agent.toml.")
+    Path | None,
+    typer.Option("--config", help="Whose section runner says where pods are; by default agent.toml."),
 ]
 COLUMNS = ("NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "IP", "SUPERVISED", "UID")
 

@@ -81,3 +81,14 @@ def test_what_cannot_be_run_is_named_by_line(podwire: Podwire, tmp_path: Path) -
     assert done.exit_code == 1 and f"{bad}:8:" in done.stderr and not (tmp_path / "pods").exists()
     nobody = podwire("stop", "nobody")
     assert nobody.exit_code == 1 and "there is no pod 'nobody'" in nobody.stderr
+
+
+def test_a_pod_whose_network_cannot_be_had_is_not_waited_for_longer_than_asked(
+    podwire: Podwire, tmp_path: Path
+) -> None:
+    (tmp_path / "conf_dir").mkdir()
+    (tmp_path / "pod.yaml").write_text(MANIFEST.replace("hostNetwork: true", "hostNetwork: false"))
+    begun = podwire("run", "--wait=3", tmp_path / "pod.yaml")
+    assert begun.exit_code == 1
+    assert "is Pending after 3 s" in begun.stderr and "there is no CNI network in" in begun.stderr
+    assert podwire("stop", "hello").exit_code == 0 and listed(podwire) == []

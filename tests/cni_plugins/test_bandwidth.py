@@ -97,6 +97,41 @@ def test_del_needs_neither_result_nor_namespace(container: MakeContainer, plugin
     assert {line for line in dump() if line.startswith("link")} == links
 
 
+def test_del_takes_off_the_veth_what_add_put_there(container: MakeContainer, plugins: Plugins) -> None:
+    one = container("one")
+    result = plugins.add(BRIDGE, one)
+    qdiscs = run(["tc", "qdisc", "show"])
+    shaped = plugins.add(bandwidth(result, **LIMITS), one)
+    plugins.delete(bandwidth(shaped, **LIMITS), one)
+    assert run(["tc", "qdisc", "show"]) == qdiscs
+
+
+def test_del_leaves_what_others_put_on_the_veth(container: MakeContainer, plugins: Plugins) -> None:
+    one = container("one")
+    result = plugins.add(BRIDGE, one)
+    shaped = plugins.add(bandwidth(result, **LIMITS), one)
+    veth = result["interfaces"][1]["name"]
+    run(
+        [
+            "tc",
+            "qdisc",
+            "replace",
+            "dev",
+            veth,
+            "root",
+            "tbf",
+            "rate",
+            "1mbit",
+            "burst",
+            "9kb",
+            "latency",
+            "9ms",
+        ]
+    )
+    plugins.delete(bandwidth(shaped, **LIMITS), one)
+    assert "rate 1Mbit" in run(["tc", "qdisc", "show", "dev", veth])
+
+
 def test_a_second_interface_is_shaped_too(container: MakeContainer, plugins: Plugins) -> None:
     first, second = container("one"), container("one", "eth1")
     results = [plugins.add(BRIDGE, first), plugins.add(BRIDGE, second)]

@@ -172,3 +172,18 @@ def test_two_addresses_of_one_subnet_are_both_admitted(container: MakeContainer,
     result = {"cniVersion": "1.0.0", "ips": [{"address": address} for address in addresses]}
     plugins.add(firewall("foo", result, backend="nftables"), one)
     assert all(f'"val": "{address.partition("/")[0]}"' in "".join(dump()) for address in addresses)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_check_bears_an_interface_that_came_later(
+    container: MakeContainer, plugins: Plugins, backend: str
+) -> None:
+    one = container("one")
+    result = plugins.add(bridge("foo", 81), one)
+    config = firewall("foo", result, backend=backend)
+    plugins.add(config, one)
+    interfaces = [*result["interfaces"], {"name": "later0", "sandbox": one.netns}]
+    ips = [*result["ips"], {"address": "203.0.113.9/24", "interface": len(interfaces) - 1}]
+    assert plugins.check(config, one, result | {"interfaces": interfaces, "ips": ips}) == ""
+    run(["nft", "flush", "ruleset"])
+    assert plugins.check(config, one, result) != ""

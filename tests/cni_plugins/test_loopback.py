@@ -29,6 +29,15 @@ def test_del_takes_lo_down_and_check_sees_it(container: Callable[..., Container]
     plugins.delete(CONFIG, one, netns="")
 
 
+def test_check_looks_for_the_addresses_of_the_result(
+    container: Callable[..., Container], plugins: Plugins
+) -> None:
+    one = container("one")
+    result = plugins.add(CONFIG, one)
+    one.run("ip", "addr", "del", "127.0.0.1/8", "dev", "lo")
+    assert "127.0.0.1/8" in plugins.check(CONFIG, one, result)
+
+
 def test_an_old_version_gets_its_form(container: Callable[..., Container], plugins: Plugins) -> None:
     result = plugins.add(OLD, container("one"))
     assert result["ip4"]["ip"] == "127.0.0.1/8" and result["cniVersion"] == "0.1.0"

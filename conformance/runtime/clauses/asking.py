@@ -34,6 +34,14 @@ def added(
     return target, calls
 
 
+def first_of_each(records: Sequence[Record]) -> list[Record]:
+    """Return the first call of each verb for each plugin, in order."""
+    found: dict[tuple[str, str], Record] = {}
+    for record in records:
+        found.setdefault((record.verb, record.type), record)
+    return list(found.values())
+
+
 def deletions(case: RuntimeCase) -> list[Record]:
     """Return the calls of DEL; where there are none, that is another clause's matter."""
     found = case.calls("DEL")

@@ -24,14 +24,15 @@ WELL_KNOWN = {11: "try again later", 3: "unknown container", 1: "incompatible ve
 def reverse_order(case: RuntimeCase) -> None:
     """ADD goes through the plugins as they are listed, DEL from the last to the first.
 
-    A plugin that changed what another made takes its change back while that is still there.
+    A plugin that changed what another made takes its change back while that is still there. (A DEL may be
+    repeated.)
     """
     case.network()
     container, calls = added(case)
     expect(types_of(calls) == ABC, f"ADD came in the order {types_of(calls)}; the list's is {ABC}")
     case.run("del", container)
-    calls = deletions(case)
-    expect(types_of(calls) == CBA, f"DEL came in the order {types_of(calls)}; expected {CBA}")
+    order = list(dict.fromkeys(types_of(deletions(case))))
+    expect(order == CBA, f"DEL came in the order {order}; expected {CBA}")
 
 
 @runtime_clause("68", Level.MUST, "3, Adding", "fails where a plugin is missing")

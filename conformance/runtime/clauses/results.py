@@ -8,7 +8,7 @@ from typing import Any
 from conformance.clause import Level, expect
 from conformance.runtime.case import RuntimeCase
 from conformance.runtime.clause import runtime_clause
-from conformance.runtime.clauses.asking import added, checks, deletions, expect_result
+from conformance.runtime.clauses.asking import added, checks, deletions, expect_result, first_of_each
 from conformance.runtime.clauses.configuration import SUPPLIED
 
 Json = dict[str, Any]
@@ -54,14 +54,17 @@ def gives_the_final_result(case: RuntimeCase) -> None:
 
 @runtime_clause("73", Level.MUST, "3, Adding", "keeps the result of the last plugin", since=PREVIOUS_SINCE)
 def keeps_the_result(case: RuntimeCase) -> None:
-    """The final result is stored persistently: DEL and CHECK have it after the runtime was started anew."""
+    """The final result is stored persistently: DEL and CHECK have it after the runtime was started anew.
+
+    A DEL that is repeated after one that went well need not have it.
+    """
     case.network()
     container, _ = added(case)
     case.forget()
     if case.has("check"):
         case.run("check", container)
     case.run("del", container)
-    for call in case.calls("CHECK", "DEL"):
+    for call in first_of_each(case.calls("CHECK", "DEL")):
         told = call.config.get("prevResult")
         expect(told, f"{call} read no prevResult, although the container was added before")
 

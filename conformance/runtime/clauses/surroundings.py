@@ -48,7 +48,9 @@ def makes_the_namespace(case: RuntimeCase) -> None:
     expect(not left, f"del succeeded, but the namespace {first} is still there")
 
 
-@runtime_clause("82", Level.MUST, "1, Configuration; 2, Parameters", "checks names and container ids")
+@runtime_clause(
+    "82", Level.MUST, "1, Configuration; 2, Parameters", "checks names and container ids", seconds=120
+)
 def checks_names(case: RuntimeCase) -> None:
     """A network's name and a container's id begin with a letter or digit, then also '_', '.', '-'; no others.
 

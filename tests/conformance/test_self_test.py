@@ -1,0 +1,57 @@
+"""The suite's own test: each mutant is caught by its clause (the parts' tests) and by no other.
+
+All mutants by all clauses is `./dev conformance self-test`, or PODWIRE_TEST_ROUNDS=5 here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from conformance.catalogue import PLUGIN_CLAUSES
+from conformance.clause import Kind, Level
+from conformance.mutants.catalogue import MUTANTS
+from conformance.mutants.table import Cell, all_cells, as_markdown, judge_cells, sampled
+from tests.rounds import FACTOR
+
+ALL = 5  # times the usual rounds: from here on every cell is judged
+SPECIFIED = [one for one in PLUGIN_CLAUSES if one.level in (Level.MUST, Level.SHOULD, Level.BEHAVIOUR)]
+CELLS = list(all_cells(MUTANTS, SPECIFIED))
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces are made as root")
+
+
+def test_every_clause_has_a_mutant() -> None:
+    assert {one.id for one in SPECIFIED} <= {one.clause for one in MUTANTS}
+
+
+def test_a_mutant_is_known_by_its_id() -> None:
+    assert len({one.id for one in MUTANTS}) == len(MUTANTS)
+    assert {one.clause for one in MUTANTS} | {id for one in MUTANTS for id in one.also} <= {
+        one.id for one in PLUGIN_CLAUSES
+    }
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_no_clause_catches_what_does_not_break_it(kind: Kind, tmp_path: Path) -> None:
+    cells = [cell for cell in CELLS if cell.kind is kind]
+    chosen = cells if FACTOR >= ALL else _others(cells)
+    table = judge_cells(chosen, tmp_path, os.cpu_count() or 1, lambda verdict: None)
+
+    assert len(table.cells) == len(chosen)
+    assert table.wrong() == []
+
+
+def test_the_table_has_a_row_for_each_mutant(tmp_path: Path) -> None:
+    cells = [cell for cell in CELLS if cell.is_own and cell.clause.id == "42"]
+    said = as_markdown(judge_cells(cells, tmp_path, 1, lambda verdict: None))
+
+    assert all(f"| `{cell.mutant.id}` | {cell.kind.value} |" in said for cell in cells if cell.mutant)
+
+
+def _others(cells: list[Cell]) -> list[Cell]:
+    """Return for every third mutant a clause that it does not break, the clauses by turns."""
+    found = [cell for cell in sampled(cells, 1) if not cell.is_own]
+    return found[::3]
