@@ -8,7 +8,7 @@ from random import Random
 from conformance.case import Case
 from conformance.clause import Level, clause
 from conformance.robust.killing import kill_after
-from conformance.robust.leavings import again, rounds_within, settle, watch
+from conformance.robust.leavings import again, renew, rounds_within, settle, watch
 from conformance.robust.sanity import expect_success
 
 BUDGET = 4  # seconds that the rounds of one clause may take
@@ -30,6 +30,7 @@ def killed_add(case: Case) -> None:
         instants.note(kill_after(case.call("ADD", attachment), instant))
         when = f"an ADD that was killed after {instant * 1000:.0f} ms"
         expect_success(case.ask("DEL", attachment), f"DEL after {when}")
+        renew(case, attachment)
     again(case, attachment)
     before.expect_same("ADDs that were killed, each followed by DEL")
 
@@ -46,6 +47,7 @@ def killed_del(case: Case) -> None:
         instants.note(kill_after(case.call("DEL", added), instant))
         when = f"a DEL that was killed after {instant * 1000:.0f} ms"
         expect_success(case.ask("DEL", added), f"DEL after {when}")
+        renew(case, attachment)
     again(case, attachment)
     before.expect_same("DELs that were killed, each followed by another")
 
@@ -66,6 +68,7 @@ def killed_retry(case: Case) -> None:
         again(case, other)
     for attachment in attachments:
         expect_success(case.ask("DEL", attachment), "DEL of a container whose ADD was killed some time ago")
+        renew(case, attachment)
     before.expect_same("ADDs that were killed, others' ADDs and DELs, and their own DELs")
 
 
