@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
+from cni_plugins.delegate import MARKER
 from cni_plugins.registry import PLUGIN_TYPES, load_plugin
 from cni_plugins.skeleton import run
 from podwire.agent.lifecycle import listening
@@ -28,6 +29,7 @@ AGENT = Path("/run/podwire/agent.sock")  # where launchers look; /run is each ca
 CALLS = Path("/run/calls.sock")
 LIMIT = 30  # seconds until a forked server must listen
 CALLER = f"""#!{sys.executable} -IS
+{MARKER.decode()}
 import array, os, socket, sys
 given = [os.path.basename(sys.argv[0]), *(f"{{key}}={{value}}" for key, value in os.environ.items())]
 for number in range(3):
