@@ -92,7 +92,7 @@ def measure(here: str, there: str, to: str, asked: int) -> list[float]:
         sender.setblocking(False)
         sender.connect((to, PORT))
         stamps = _flood(sender, receiver, asked * OVER / (WIRE * 8))
-    return _rates(stamps)
+    return measured(stamps)
 
 
 def _flood(sender: socket.socket, receiver: socket.socket, per_second: float) -> list[float]:
@@ -127,7 +127,7 @@ def _received(receiver: socket.socket, seconds: float) -> list[float]:
                 stamps.append(whole + nanoseconds / 1e9)
 
 
-def _rates(stamps: Sequence[float]) -> list[float]:
+def measured(stamps: Sequence[float]) -> list[float]:
     """Return the rates within windows that begin with each tenth datagram after the burst."""
     if not stamps:
         return []

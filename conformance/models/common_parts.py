@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.models.result_forms import VERSIONS, in_form_of, newest_form
+from conformance.models.result_forms import VERSIONS, in_form_of, is_result, newest_form
 
 Json = dict[str, Any]
 BROUGHT_BY = {"ADD": 0, "DEL": 0, "CHECK": 4, "STATUS": 6, "GC": 6}  # verb -> its first version's index
@@ -164,6 +164,8 @@ def _check_config(verb: str, config: Json) -> None:
         raise CniError(WRONG_CONFIG, f"name is {name!r}, which is no name of a network")
     if previous is not None and not isinstance(previous, dict):
         raise CniError(WRONG_CONFIG, "prevResult is not a JSON object")
+    if previous is not None and verb != "DEL" and not is_result(previous):
+        raise CniError(WRONG_CONFIG, "prevResult is no result")
     if verb == "CHECK" and previous is None:
         raise CniError(WRONG_CONFIG, "prevResult is missing; CHECK compares with it")
 

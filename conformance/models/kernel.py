@@ -19,7 +19,10 @@ def run(*words: str, netns: str = "", stdin: str = "") -> str:
         CniError: it failed; with what it said.
     """
     before = ("nsenter", f"--net={netns}") if netns else ()
-    done = subprocess.run((*before, *words), input=stdin, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run((*before, *words), input=stdin, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise CniError(KERNEL, f"{error.filename} is not in PATH") from error
     if done.returncode != 0:
         raise CniError(KERNEL, f"`{' '.join(words)}` failed", f"{stdin}{done.stderr}"[:1000])
     return done.stdout

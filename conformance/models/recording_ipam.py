@@ -56,6 +56,8 @@ def main() -> int:
         else:
             version = str(config.get("cniVersion", VERSIONS[0]))
             said = _in_the_folder(verb, stdin, config)
+    except OSError as error:
+        return _print({"cniVersion": version, "code": 5, "msg": f"the folder cannot be used: {error}"}, 1)
     except Refusal as error:
         said = {"cniVersion": version, "code": error.code, "msg": str(error), "details": error.details}
         return _print(said, 1)
@@ -76,7 +78,7 @@ def _print(body: Json, status: int) -> int:
 def _read() -> str:
     try:
         return sys.stdin.buffer.read().decode()
-    except OSError as error:
+    except (OSError, AttributeError) as error:  # closed by the caller: Python then has no stdin
         raise Refusal(5, f"stdin cannot be read: {error}") from error
     except UnicodeDecodeError as error:
         raise Refusal(6, f"stdin is not UTF-8: {error}") from error
@@ -96,7 +98,9 @@ def _in_the_folder(verb: str, stdin: str, config: Json) -> Json | None:
     """Do the verb under the folder's lock; as a delegate, write the call down and do as told."""
     ipam = config.get("ipam")
     given = ipam.get("folder") if isinstance(ipam, dict) else None
-    folder = Path(given) if isinstance(given, str) else Path(sys.argv[0]).resolve().parent
+    if not isinstance(given, str | None):
+        raise Refusal(7, f"`ipam.folder` is a path, not {given!r}")
+    folder = Path(given) if given else Path(sys.argv[0]).resolve().parent
     if not folder.is_dir():
         raise Refusal(5, f"the folder {folder} is not there")
     with (folder / "lock").open("w") as lock:
@@ -158,6 +162,7 @@ def _serve(held: Path, verb: str, config: Json, extra: Json) -> Json | None:
             return _give(held, file, owner, config, extra)
         case "DEL":
             file.unlink(missing_ok=True)
+            held.with_name("draft").unlink(missing_ok=True)
         case "CHECK":
             _check(file, config)
         case "STATUS":
@@ -171,7 +176,7 @@ def _give(held: Path, file: Path, owner: list[str], config: Json, extra: Json) -
     if file.exists():
         raise Refusal(100, "this attachment has addresses already")
     number = _asked(held, config) or _next(held, config)
-    file.write_text(json.dumps([*owner, number]))
+    _write(file, json.dumps([*owner, number]))
     version = config.get("cniVersion", VERSIONS[0])
     four, six = (
         {"address": address, "gateway": str(pool[1])}
@@ -187,6 +192,17 @@ def _give(held: Path, file: Path, owner: list[str], config: Json, extra: Json) -
     if version in VERSIONS[2:5]:
         four, six = {"version": "4"} | four, {"version": "6"} | six
     return {"cniVersion": version, "ips": [four, six], "routes": routes} | extra
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file whole or not at all; the draft of who was killed is the next one's."""
+    draft = file.parent.with_name("draft")
+    try:
+        draft.write_text(text)
+        draft.replace(file)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _addresses(number: int) -> tuple[str, str]:

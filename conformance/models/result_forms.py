@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_interface, ip_network
 from typing import Any
 
 Json = dict[str, Any]
@@ -16,6 +17,20 @@ def newest_form(result: Json) -> Json:
     routes = [route for one in old for route in one.get("routes") or ()] + list(result.get("routes") or ())
     dns = result.get("dns") or {}
     return {"interfaces": list(result.get("interfaces") or ()), "ips": ips, "routes": routes, "dns": dns}
+
+
+def is_result(body: Json) -> bool:
+    """Tell whether something has the form of a result, of any version."""
+    try:
+        newest = newest_form(body)
+        for one in newest["ips"]:
+            ip_interface(one["address"])
+        for route in newest["routes"]:
+            ip_network(route["dst"], strict=False)
+        named = all(isinstance(one["name"], str) for one in newest["interfaces"])
+        return named and all(type(one.get("interface", 0)) is int for one in newest["ips"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
 
 
 def in_form_of(result: Json, version: str) -> Json:

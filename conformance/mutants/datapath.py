@@ -77,18 +77,16 @@ def is_too_small(asked: Asked, good: Good) -> Given:
     wanted = _changes(asked, "mtu").get("mtu")
     if asked.verb == "ADD" and not given.status and wanted and asked.config.get("mtu") == wanted:
         variables = asked.environment
-        words = ["ip", "link", "set", variables["CNI_IFNAME"], "mtu", str(wanted - 1)]
-        subprocess.run(["nsenter", f"--net={variables['CNI_NETNS']}", *words], check=False)
+        words = ("ip", "link", "set", variables["CNI_IFNAME"], "mtu", str(wanted - 1))
+        _run("nsenter", f"--net={variables['CNI_NETNS']}", *words)
     return given
 
 
 def spares_a_closed_firewall(asked: Asked, good: Good) -> Given:
     """Drop datagrams where the host's policy is to forward nothing."""
     given = good(asked)
-    listed = subprocess.run(
-        ["nft", "list", "chain", "ip", "filter", "FORWARD"], capture_output=True, text=True
-    )
-    if asked.verb == "ADD" and "policy drop" in listed.stdout:
+    listed = _run("nft", "list", "chain", "ip", "filter", "FORWARD")
+    if asked.verb == "ADD" and "policy drop" in listed:
         astray("inet", "filter hook forward priority 20", "meta l4proto udp drop")(asked, lambda _: given)
     return given
 
@@ -132,12 +130,18 @@ def _table(family: str, hook: str, rule: str) -> str:
 
 
 def _nft(text: str) -> None:
-    subprocess.run(["nft", "-f", "-"], input=text, text=True, capture_output=True, check=False)
+    _run("nft", "-f", "-", stdin=text)
 
 
 def _inside(asked: Asked, text: str) -> None:
-    words = ["nsenter", f"--net={asked.environment.get('CNI_NETNS', '')}", "nft", "-f", "-"]
-    subprocess.run(words, input=text, text=True, capture_output=True, check=False)
+    _run("nsenter", f"--net={asked.environment.get('CNI_NETNS', '')}", "nft", "-f", "-", stdin=text)
+
+
+def _run(*words: str, stdin: str = "") -> str:
+    """Run a program, wherever it is, whatever comes of it."""
+    path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    done = subprocess.run(words, input=stdin, text=True, capture_output=True, check=False, env=path)
+    return done.stdout
 
 
 def _host_port(chain: str, *match: str) -> Act:

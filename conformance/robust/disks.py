@@ -10,7 +10,7 @@ from pathlib import Path
 
 from conformance.case import Attachment, Case, said
 from conformance.clause import Level, clause, expect
-from conformance.robust.leavings import again, settle, watch
+from conformance.robust.leavings import again, renew, settle, undo, watch
 from conformance.robust.sanity import expect_sane
 from conformance.world.namespaces import PRIVATE_FOLDERS
 
@@ -33,11 +33,13 @@ def full_disk(case: Case) -> None:
     meanwhile = watch(case, early, late)
     with _full(case):
         _add_and_undo(case, late, "on a full disk")
-    meanwhile.expect_same("an ADD on a full disk" + " and its DEL")
+    renew(case, late)
+    meanwhile.expect_same("an ADD on a full disk, and its DEL")
     with _full(case):
         answer = case.ask("DEL", early)
         expect_sane(answer, "DEL on a full disk")
         expect(answer.succeeded, f"DEL on a full disk failed: {said(answer)}")
+    renew(case, early)
     again(case, late)
     before.expect_same("calls on a full disk")
 
@@ -60,11 +62,11 @@ def read_only(case: Case) -> None:
         if answer.succeeded:
             expect_sane(case.ask("DEL", late), "DEL on a read-only disk")
     if answer.succeeded:
-        case.delete(late)
+        undo(case, late)
     meanwhile.expect_same("an ADD on a read-only disk")
     with _read_only(case):
         expect_sane(case.ask("DEL", early), "DEL on a read-only disk")
-    case.delete(early)
+    undo(case, early)
     again(case, late)
     before.expect_same("calls on a read-only disk")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conformance.case import Attachment, Case
 from conformance.clause import Kind, Level, clause
-from conformance.robust.leavings import Watch, settle, watch
+from conformance.robust.leavings import renew, settle, undo, watch
 from conformance.robust.sanity import expect_refusal, expect_sane, expect_success
 
 NOT_TEXT = os.fsdecode(b"pod-\xff\xfe")
@@ -55,7 +55,7 @@ def ids(case: Case) -> None:
     attachment = case.attachment()
     before = watch(case, attachment)
     for one in IDS:
-        _try(case, attachment, before, "CNI_CONTAINERID", one)
+        _try(case, attachment, "CNI_CONTAINERID", one)
     before.expect_same("ADD and DEL with these ids")
 
 
@@ -69,7 +69,7 @@ def ifnames(case: Case) -> None:
     attachment = case.attachment()
     before = watch(case, attachment)
     for one in NAMES:
-        _try(case, attachment, before, "CNI_IFNAME", one)
+        _try(case, attachment, "CNI_IFNAME", one)
     before.expect_same("ADD and DEL with these names")
 
 
@@ -80,7 +80,7 @@ def args(case: Case) -> None:
     attachment = case.attachment()
     before = watch(case, attachment)
     for one in ARGS:
-        _try(case, attachment, before, "CNI_ARGS", one)
+        _try(case, attachment, "CNI_ARGS", one)
     before.expect_same("ADD and DEL with these CNI_ARGS")
 
 
@@ -100,7 +100,7 @@ def netns(case: Case) -> None:
         answer = case.ask("ADD", attachment, env={"CNI_NETNS": one})
         (expect_refusal if case.kind is Kind.INTERFACE else expect_sane)(answer, f"ADD with {asked}")
         expect_sane(case.ask("DEL", attachment, env={"CNI_NETNS": one}), f"DEL with {asked}")
-    case.delete(attachment)
+    undo(case, attachment)
     before.expect_same("ADD and DEL with these paths")
 
 
@@ -117,6 +117,7 @@ def bare(case: Case) -> None:
     expect_sane(answer, "ADD without PATH")
     if answer.succeeded:
         expect_success(case.ask("DEL", attachment, env={"PATH": None}), "DEL without PATH")
+    renew(case, attachment)
     before.expect_same("these calls")
 
 
@@ -130,19 +131,20 @@ def _no_namespaces(case: Case) -> Iterable[str]:
     )  # fmt: skip
 
 
-def _try(case: Case, attachment: Attachment, before: Watch, variable: str, value: str) -> None:
+def _try(case: Case, attachment: Attachment, variable: str, value: str) -> None:
     """ADD with one hostile variable, and DEL with the same: it must undo what succeeded."""
     shown = value if len(value) < 40 else f"{value[:10]}... ({len(value)} characters)"
     env = {variable: value}
     answer = case.ask("ADD", attachment, env=env)
     expect_sane(answer, f"ADD with {variable}={shown!r}")
-    undo = case.ask(
+    undone = case.ask(
         "DEL", replace(attachment, result=answer.document() if answer.succeeded else None), env=env
     )
     if answer.succeeded:
-        expect_success(undo, f"DEL with {variable}={shown!r}, whose ADD succeeded,")
+        expect_success(undone, f"DEL with {variable}={shown!r}, whose ADD succeeded,")
     else:
-        expect_sane(undo, f"DEL with {variable}={shown!r}")
+        expect_sane(undone, f"DEL with {variable}={shown!r}")
+    renew(case, attachment)
 
 
 CLAUSES = (ids, ifnames, args, netns, bare)

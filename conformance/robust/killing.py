@@ -5,21 +5,27 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from contextlib import suppress
 
 from conformance.calls import Call
 
 
-def kill_after(call: Call, seconds: float) -> bool:
-    """Make a call and SIGKILL it, and what it has started, after some time; tell whether it ended before."""
+def kill_after(call: Call, seconds: float) -> float | None:
+    """Make a call and SIGKILL it, and what it has started, after some time.
+
+    Return how many seconds it took where it ended before, else None.
+    """
+    begun = time.monotonic()
     running = _begin(call)
     try:
         running.wait(seconds)
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):  # it ended in between
             os.killpg(running.pid, signal.SIGKILL)
+    took = time.monotonic() - begun
     running.communicate()
-    return running.returncode >= 0
+    return took if running.returncode >= 0 else None
 
 
 def _begin(call: Call) -> subprocess.Popen[bytes]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from conformance.case import Attachment, Case
+from conformance.clause import Kind
 from conformance.leftovers import expect_same, see
 from conformance.world.dumps import Dump
-from conformance.world.looking import links, run
+from conformance.world.given import give_interface
+from conformance.world.looking import links, run, succeeds
 from conformance.world.namespaces import Netns
 
 
@@ -45,9 +48,26 @@ def settle(case: Case) -> float:
     return time.monotonic() - begun
 
 
+def undo(case: Case, attachment: Attachment) -> None:
+    """DEL, which must work, and what a runtime does then."""
+    case.delete(attachment)
+    renew(case, attachment)
+
+
+def renew(case: Case, attachment: Attachment) -> None:
+    """Give a chained plugin's container its interface anew.
+
+    DEL of the whole list removes the interface, and with it all that chained plugins left on it; what they
+    left there is the affair of the clauses about DEL.
+    """
+    if case.kind is Kind.CHAINED and Path(attachment.netns.path).exists():
+        succeeds("ip", "link", "del", f"given{attachment.number}")
+        give_interface(attachment.netns, attachment.ifname, attachment.number, case.version)
+
+
 def again(case: Case, attachment: Attachment) -> None:
     """ADD and DEL an attachment, which must work."""
-    case.delete(case.add(replace(attachment, result=None)))
+    undo(case, case.add(replace(attachment, result=None)))
 
 
 def rounds_within(seconds: float, one_takes: float, *, most: int, least: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.calls import LIMIT, Answer, Call
 from conformance.case import Attachment, Case, Json, Step
 from conformance.clause import Level, clause, expect
-from conformance.robust.leavings import settle, watch
+from conformance.robust.leavings import renew, settle, watch
 from conformance.robust.sanity import expect_refusal, expect_success
 
 
@@ -37,6 +37,7 @@ def no_stdout(case: Case) -> None:
         expect(answer.status != 0, f"ADD succeeded with a stdout {how}")
         answer = _ask(case, "DEL", attachment, redirection)
         expect(answer.status == 0, f"DEL failed with a stdout {how}: {answer}")
+        renew(case, attachment)
     before.expect_same("these ADDs and DELs")
 
 
@@ -52,6 +53,7 @@ def no_stderr(case: Case) -> None:
         expect_success(answer, f"ADD with a stderr {how}")
         expect(answer.document() is not None, f"ADD with a stderr {how} printed no result: {answer}")
         expect_success(_ask(case, "DEL", attachment, redirection), f"DEL with a stderr {how}")
+        renew(case, attachment)
     before.expect_same("these ADDs and DELs")
 
 

@@ -36,18 +36,21 @@ def make_uplink() -> Netns:
 def give_interface(netns: Netns, ifname: str, number: int, version: str) -> Json:
     """Join a container to a bridge as an interface plugin would, and return the result for the CNI version.
 
-    The container has 10.92.0.<number + 1>/24 and fd92::<number + 1>/64, and default routes (its first
-    interface alone); the host's end is `given<number>`.
+    All is the same each time for a number, also MAC addresses. The container has 10.92.0.<number + 1>/24 and
+    fd92::<number + 1>/64, and default routes (its first interface alone); the host's end is `given<number>`.
     """
     host_end = f"given{number}"
     if BRIDGE not in links():
         _batch(
-            f"""link add {BRIDGE} type bridge
+            f"""link add {BRIDGE} address {_mac(0, 1)} type bridge
             addr add {GATEWAYS[0]}/24 dev {BRIDGE}
             addr add {GATEWAYS[1]}/64 dev {BRIDGE} nodad
             link set {BRIDGE} up"""
         )
-    run("ip", "link", "add", host_end, "type", "veth", "peer", "name", ifname, "netns", netns.name)
+    _batch(
+        f"link add {host_end} address {_mac(1, number)} type veth "
+        f"peer name {ifname} address {_mac(2, number)} netns {netns.name}"
+    )
     _batch(f"link set {host_end} master {BRIDGE} up")
     four, six = f"10.92.0.{number + 1}/24", f"fd92::{number + 1:x}/64"
     ways: list[Json] = []
@@ -87,6 +90,11 @@ def _result(
         for at in range(2)
     ]
     return {"cniVersion": version, "interfaces": interfaces, "ips": ips, "routes": routes, "dns": {}}
+
+
+def _mac(kind: int, number: int) -> str:
+    """Return a MAC address (locally administered) of 0 the bridge, 1 a host's end, 2 a container's."""
+    return f"0a:5c:0{kind}:00:{number >> 8:02x}:{number & 255:02x}"
 
 
 def _batch(lines: str, netns: str = "") -> None:
