@@ -15,7 +15,7 @@ from typing import Any
 from conformance.clause import Failed
 from conformance.world.namespaces import inside
 
-PATIENCE = 6.0  # seconds for something that must come
+PATIENCE = 5.0  # seconds for something that must come
 DOUBT = 0.6  # seconds for something that must not come, after the same was seen to be possible
 AGAIN = 0.25  # seconds after which a datagram is sent once more
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}

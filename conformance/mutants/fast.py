@@ -8,7 +8,7 @@ from collections.abc import Callable
 from conformance.clause import EVERY_KIND
 from conformance.mutants.mutant import Asked, Given, Good, Mutant
 
-TOO_LONG = 1.0  # seconds; what is compared with takes a tenth of it
+TOO_LONG = 0.5  # seconds; what is compared with takes a tenth of it
 
 
 def dawdles(verb: str) -> Callable[[Asked, Good], Given]:

@@ -137,7 +137,8 @@ def _variable(name: str, is_odd: Callable[[str], bool]) -> Callable[[Asked], boo
 
 
 def _without_odd(config: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if value != {"a": 1}}
+    kept = {key: value for key, value in config.items() if value != {"a": 1}}
+    return {key: _without_odd(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
 MUTANTS = (

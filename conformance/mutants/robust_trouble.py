@@ -8,7 +8,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -72,21 +74,23 @@ def keeps_a_dead_ones_lock(asked: Asked, good: Good) -> Given:
 
 
 def half_made(number: int) -> Callable[[Asked, Good], Given]:
-    """Attach, then fail for a file that cannot be written for this reason; what was attached stays."""
+    """Make an interface, then fail for a file that cannot be written for this reason; the interface stays."""
 
     def act(asked: Asked, good: Good) -> Given:
-        given = good(asked)
-        if asked.verb != "ADD" or given.status:
-            return given
+        if asked.verb != "ADD":
+            return good(asked)
         draft = STATE / f"draft-{_name(asked)}"
         try:
             draft.parent.mkdir(parents=True, exist_ok=True)
             draft.write_bytes(bytes(4096))
         except OSError as error:
             if error.errno == number:
+                subprocess.run(["ip", "link", "add", "half0", "type", "veth", "peer", "half1"], check=False)
                 return _refusal(asked, f"{draft}: {error.strerror}")
-        draft.unlink(missing_ok=True)
-        return given
+        finally:
+            with suppress(OSError):  # on a disk that may not be written nothing was
+                draft.unlink(missing_ok=True)
+        return good(asked)
 
     return act
 

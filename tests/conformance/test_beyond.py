@@ -32,7 +32,7 @@ BEYOND = [one for one in MUTANTS if one.clause in CLAUSES]
 # Many calls each: with every mutant in the slow end of the suite
 LONG = ("robust-ids", "robust-ifnames", "robust-killed", "robust-storm", "robust-leaks", "robust-full-disk")
 MODELS = {Kind.IPAM: "judge-ipam", Kind.INTERFACE: "judge-veth"}
-AT_ONCE = 4  # a clause waits for most of its time, for what does not come
+AT_ONCE = 8  # a clause waits for most of its time, for what does not come
 needs_reference = pytest.mark.skipif(
     not (REFERENCE_PLUGINS / "bridge").exists(), reason="containernetworking-plugins is missing"
 )
@@ -136,10 +136,10 @@ def test_mutants_that_lose_packets_are_caught(tmp_path: Path) -> None:
 
 def test_a_plugin_that_dawdles_is_slow(tmp_path: Path) -> None:
     good = model(tmp_path, "judge-ipam")
-    for mutant in (one for one in BEYOND if one.clause in ("fast-version", "fast-add")):
-        slow = mutated(tmp_path, mutant, good)
-        task = Task(slow, CLAUSES[mutant.clause], [tmp_path], beside=tmp_path)
-        assert judge(task).outcome is Outcome.FAILED, mutant.id
+    (mutant,) = (one for one in BEYOND if one.clause == "fast-version")
+    slow = mutated(tmp_path, mutant, good)
+
+    assert judge(Task(slow, CLAUSES[mutant.clause], [tmp_path], beside=tmp_path)).outcome is Outcome.FAILED
 
 
 def test_without_another_folder_nothing_is_slow(tmp_path: Path) -> None:
