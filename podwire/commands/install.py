@@ -43,7 +43,7 @@ def install(
         bool, typer.Option("--systemd", help="Put the units of the node agent in place too.")
     ] = False,
     runner: Annotated[
-        bool, typer.Option("--runner", help="With --systemd: let the agent run pods, as [runner] says.")
+        bool, typer.Option("--runner", help="With --systemd: let the agent run pods, as \\[runner] says.")
     ] = False,
     unit_dir: Annotated[Path, typer.Option("--unit-dir", help="Where the units go.")] = UNIT_DIRECTORY,
     dry_run: DryRunOption = False,
