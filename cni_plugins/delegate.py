@@ -35,6 +35,7 @@ MARKER = b"# podwire plugin"  # in the head or the trailer of every executable t
 HEAD, TRAILER = 200, 1024  # bytes
 LIVING = (ALREADY_ALLOCATED, INTERFACE_EXISTS)  # what a DEL after the ADD would destroy
 DEADLINE = 110  # seconds; runtimes give a whole ADD 120 (kubelet) or more, DHCP may want most of it
+STDERR_LIMIT = 64 << 10  # bytes of what a delegate says there that an agent hands over: the last ones
 
 
 class Delegate:
@@ -139,13 +140,16 @@ class Delegate:
         import subprocess  # 10 ms, and a plugin of ours needs none
 
         what = f"{self.kind} {executable}"
+        is_agent = self._call.memory is not None  # its stderr is not the caller's: lines are handed over
         try:
             done = subprocess.run(
                 [executable], input=self._stdin, env=environment, stdout=subprocess.PIPE,
-                timeout=DEADLINE, check=False,
+                stderr=subprocess.PIPE if is_agent else None, timeout=DEADLINE, check=False,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CniError(DELEGATE_FAILED, f"{what} could not be run: {error}") from error
+        for line in (done.stderr or b"")[-STDERR_LIMIT:].decode("utf-8", "replace").splitlines():
+            self._call.warn(line)
         if len(done.stdout) > SIZE_LIMIT:
             raise CniError(DELEGATE_FAILED, f"{what} printed more than {SIZE_LIMIT} bytes")
         return Answer(done.returncode, done.stdout.decode("utf-8", "replace"))

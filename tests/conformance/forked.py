@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
+from cni_plugins.delegate import MARKER
 from cni_plugins.registry import PLUGIN_TYPES, load_plugin
 from cni_plugins.skeleton import run
 from podwire.agent.lifecycle import listening
@@ -28,15 +29,16 @@ AGENT = Path("/run/podwire/agent.sock")  # where launchers look; /run is each ca
 CALLS = Path("/run/calls.sock")
 LIMIT = 30  # seconds until a forked server must listen
 CALLER = f"""#!{sys.executable} -IS
+{MARKER.decode()}
 import array, os, socket, sys
-server = socket.socket(socket.AF_UNIX)
-server.connect({str(CALLS)!r})
 given = [os.path.basename(sys.argv[0]), *(f"{{key}}={{value}}" for key, value in os.environ.items())]
 for number in range(3):
     try:
         os.fstat(number)
-    except OSError:
-        os.open("/dev/null", os.O_RDWR)
+    except OSError:  # as the launchers do: a result that nobody hears is no success
+        os.open("/dev/full" if number == 1 else "/dev/null", os.O_RDWR)
+server = socket.socket(socket.AF_UNIX)
+server.connect({str(CALLS)!r})
 files = array.array("i", [0, 1, 2])
 data = b"\\0".join(os.fsencode(one) for one in given)
 server.sendmsg([len(data).to_bytes(4, "little")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
@@ -130,6 +132,7 @@ def _call(caller: socket.socket) -> NoReturn:
     name, *variables = os.fsdecode(data).split("\0")
     for number, file in enumerate(files):
         os.dup2(file, number)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  pytest has put something else there
     os.environ.clear()
     os.environ.update(dict(one.split("=", 1) for one in variables) | {"PODWIRE_AGENT": "never"})
     threading.Thread(target=_end_with, args=(caller,), daemon=True).start()
