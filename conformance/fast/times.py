@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from conformance.calls import Answer
-from conformance.case import Attachment, Case, said
+from conformance.case import Attachment, Case, as_numbers, said
 from conformance.clause import CannotJudge, Failed, Level, NotApplicable, clause, expect
 from conformance.running.finding import listed_versions
 
@@ -64,7 +64,9 @@ class Side:
 
 def _judge(case: Case, verb: str, call: Callable[[Side, Attachment], Answer]) -> None:
     """Call both in turns, each with its own containers; DEL follows each time."""
-    sides = (Side(case, "this"), Side(_other(case), "the other"))
+    other = _other(case)
+    case.version = other.version
+    sides = (Side(case, "this"), Side(other, "the other"))
     attachments = [case.attachment(network=f"judged-{number}") for number in range(2)]
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(ROUNDS + 1):
@@ -81,16 +83,20 @@ def _judge(case: Case, verb: str, call: Callable[[Side, Attachment], Answer]) ->
 
 
 def _other(case: Case) -> Case:
-    """Return a case of the other folder's plugin, in the same world. Not applicable where there is none."""
+    """Return a case of the other folder's plugin in the same world, by the newest version that both speak."""
     if case.beside is None:
         raise NotApplicable("no other folder was named to compare with (--beside DIR)")
     path = Path(case.beside, case.plugin.type)
     if not path.exists():
         raise NotApplicable(f"there is no {case.plugin.type} in {case.beside}")
-    versions = listed_versions(path)
-    if case.version not in versions:
-        raise NotApplicable(f"the other {case.plugin.type} does not speak CNI {case.version}")
-    return replace(case, plugin=replace(case.plugin, path=path), cni_path=(case.beside, *case.cni_path))
+    spoken = listed_versions(path)
+    common = [
+        one for one in case.plugin.versions if one in spoken and as_numbers(one) <= as_numbers(case.version)
+    ]
+    if not common:
+        raise NotApplicable(f"the other {case.plugin.type} speaks no version that this one does")
+    plugin = replace(case.plugin, path=path)
+    return replace(case, plugin=plugin, version=common[-1], cni_path=(case.beside, *case.cni_path))
 
 
 CLAUSES = (add, delete, check, version)

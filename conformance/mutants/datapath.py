@@ -18,6 +18,7 @@ Act = Callable[[Asked, Good], Given]
 INTERFACE, NOT_IPAM = frozenset({Kind.INTERFACE}), frozenset({Kind.INTERFACE, Kind.CHAINED})
 PODS, UPLINK = "10.0.0.0/8", "up0"  # world/given.py
 HOST = "192.0.2.1"
+STRANGER = "10.91.255.251"  # of the containers' network (models/recording_ipam.py), and nobody's
 PORTS = "8000-32000"  # of host ports in profiles
 HAIRPIN = "0x88b6"  # datapath/frames.py, OTHER_EXPERIMENT
 
@@ -58,10 +59,10 @@ def gives_more(key: str) -> Act:
 
 def checks_macs_alone(asked: Asked, good: Good) -> Given:
     """Forget what stops false addresses, and stop false MAC addresses by a rule for each port."""
-    asks = _changes(asked, "spoof-address")
+    asks = _changes(asked, "spoof-mac")
     if not _asks_for(asked.config, asks):
         return good(asked)
-    given = forgets("spoof-address")(asked, good)
+    given = forgets("spoof-mac")(asked, good)
     links = given.document.get("interfaces", []) if asked.verb == "ADD" and not given.status else []
     macs = [one["mac"] for one in links if one.get("sandbox")]
     for one in links:
@@ -97,7 +98,7 @@ def is_deaf_to_itself(asked: Asked, good: Good) -> Given:
         _inside(asked, "table inet mutant\ndelete table inet mutant\n")
     given = good(asked)
     if asked.verb == "ADD" and not given.status:
-        _inside(asked, _table("inet", "filter hook input priority 0", "meta l4proto udp drop"))
+        _inside(asked, _table("inet", "filter hook input priority 0", 'iifname "lo" meta l4proto udp drop'))
     return given
 
 
@@ -158,7 +159,8 @@ def loses_peers_echoes(asked: Asked, good: Good) -> Given:
 FORWARD = "filter hook forward priority 0"
 LARGE_ECHO = f"ip saddr {PODS} icmp type echo-request meta length > 2000 drop"
 UNTRACKED = f"ip saddr {PODS} ip daddr 192.0.2.0/24 ip daddr != {HOST} meta l4proto udp notrack"
-BEFORE_NAT = "filter hook prerouting priority raw"
+UNTRACKED_YET = "filter hook prerouting priority raw"
+BEFORE_NAT = "filter hook prerouting priority mangle"  # after fragments are put together
 LEAVING = "filter hook output priority raw"
 MUTANTS = (
     Mutant(
@@ -192,14 +194,16 @@ MUTANTS = (
         "untracked",
         "datagrams keep the container's address",
         INTERFACE,
-        astray("inet", BEFORE_NAT, UNTRACKED),
+        astray("inet", UNTRACKED_YET, UNTRACKED),
     ),
     Mutant(
         "datapath-no-masquerade",
         "hides",
-        "the host sees containers as itself",
+        "the host sees containers by another address",
         INTERFACE,
-        astray("inet", "nat hook input priority 100", f"ip saddr {PODS} meta l4proto udp snat ip to {HOST}"),
+        astray(
+            "inet", "nat hook input priority 100", f"ip saddr {PODS} meta l4proto udp snat ip to {STRANGER}"
+        ),
     ),
     Mutant(
         "datapath-spoof-mac",

@@ -26,27 +26,31 @@ def leaves_its_draft(asked: Asked, good: Good) -> Given:
     """Keep a draft while an ADD lasts; who is killed leaves it, and DEL does not look for it."""
     if asked.verb != "ADD":
         return good(asked)
-    STATE.mkdir(parents=True, exist_ok=True)
     draft = STATE / f"draft-{_name(asked)}-{os.getpid()}"
-    draft.write_text("x")
+    with suppress(OSError):  # full disks are another mutant's affair
+        STATE.mkdir(parents=True, exist_ok=True)
+        draft.touch()
     try:
         return good(asked)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def forgets_an_unfinished_del(asked: Asked, good: Good) -> Given:
     """Note that a DEL has begun, and believe another time that it was completed."""
     begun = NOTES / f".begun-{_name(asked)}"
-    if asked.verb == "ADD":
-        begun.unlink(missing_ok=True)
+    if asked.verb == "ADD" and begun.exists():
+        begun.unlink()
     if asked.verb != "DEL":
         return good(asked)
     if begun.exists():
         return Given()
-    begun.write_text("x")
+    with suppress(OSError):  # full disks are another mutant's affair
+        begun.touch()
     given = good(asked)
-    begun.unlink(missing_ok=True)
+    with suppress(OSError):
+        begun.unlink(missing_ok=True)
     return given
 
 
@@ -58,7 +62,12 @@ def keeps_a_dead_ones_lock(asked: Asked, good: Good) -> Given:
     if asked.verb != "ADD":
         return good(asked)
     mine = NOTES / f".lock-{os.getpid()}"
-    mine.write_text(f"{os.getpid()} {_name(asked)}")
+    try:
+        mine.write_text(f"{os.getpid()} {_name(asked)}")
+    except OSError:  # full disks are another mutant's affair
+        with suppress(OSError):
+            mine.unlink(missing_ok=True)
+        return good(asked)
     while not _taken(mine, lock):
         owner = _owner(lock)
         if owner and owner[1] != _name(asked) and not Path("/proc", owner[0], "fd").exists():

@@ -19,6 +19,7 @@ from conformance.datapath.shaping import WIRE, measured
 from conformance.models.installing import install_model
 from conformance.mutants.catalogue import MUTANTS
 from conformance.mutants.mutant import Mutant, write_mutant
+from conformance.profile import read_profile
 from conformance.robust.sanity import documents
 from conformance.robust.wrong_values import put, wrong_values
 from conformance.running.finding import find_plugins
@@ -26,6 +27,7 @@ from conformance.running.judging import Task, judge
 from conformance.running.pool import work_apart
 from conformance.running.verdict import Outcome, Verdict, read_verdict
 from tests.calls import REFERENCE_PLUGINS
+from tests.ways import PYTHON, write_launchers
 
 CLAUSES = {one.id: one for one in PLUGIN_CLAUSES if one.level in (Level.ROBUST, Level.DATAPATH, Level.FAST)}
 BEYOND = [one for one in MUTANTS if one.clause in CLAUSES]
@@ -132,6 +134,29 @@ def test_mutants_that_lose_packets_are_caught(tmp_path: Path) -> None:
 
     for mutant, verdict in zip(mutants, verdicts(pairs, REFERENCE_PLUGINS), strict=True):
         assert verdict.outcome is Outcome.FAILED, (mutant.id, verdict)
+
+
+def test_our_bridge_stops_liars_and_its_mutants_do_not(tmp_path: Path) -> None:
+    write_launchers(tmp_path / "ours", PYTHON)
+    promising = {"bridge": read_profile(Path(__file__).parent / "profiles/bridge.json")}  # more than others'
+    (good,), _ = find_plugins([tmp_path / "ours"], ["bridge"], promising)
+    clauses = [
+        CLAUSES["datapath-spoof-mac"],
+        CLAUSES["datapath-spoof-address"],
+        CLAUSES["datapath-isolation"],
+    ]
+    liars = [one for one in BEYOND if one.clause in ("datapath-spoof-address", "datapath-isolation")]
+    plugins = [good, *(mutated(tmp_path, one, good) for one in liars)]
+    fails = [None, *(one.clause for one in liars)]
+
+    cells = [
+        (plugin, clause, failing)
+        for plugin, failing in zip(plugins, fails, strict=True)
+        for clause in clauses
+    ]
+    judged = verdicts([(plugin, clause) for plugin, clause, _ in cells], tmp_path / "ours")
+    for (_, clause, failing), verdict in zip(cells, judged, strict=True):
+        assert verdict.outcome is (Outcome.FAILED if clause.id == failing else Outcome.PASSED), verdict
 
 
 def test_a_plugin_that_dawdles_is_slow(tmp_path: Path) -> None:
