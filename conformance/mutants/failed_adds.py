@@ -34,7 +34,7 @@ def leaves_a_route(asked: Asked, good: Good) -> Given:
 
 
 def _address(asked: Asked) -> str:
-    digest = sha256(asked.environment.get("CNI_CONTAINERID", "").encode()).digest()
+    digest = sha256(asked.environment.get("CNI_CONTAINERID", "").encode(errors="surrogateescape")).digest()
     return f"198.19.{digest[0]}.{digest[1]}"  # RFC 2544: nobody's
 
 

@@ -123,7 +123,8 @@ def leaves_a_little(asked: Asked, good: Good) -> Given:
 
 
 def _name(asked: Asked) -> str:
-    return sha256(asked.environment.get("CNI_CONTAINERID", "").encode()).hexdigest()[:16]
+    container = asked.environment.get("CNI_CONTAINERID", "").encode(errors="surrogateescape")
+    return sha256(container).hexdigest()[:16]
 
 
 def _owner(lock: Path) -> list[str]:
