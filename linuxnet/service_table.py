@@ -171,18 +171,20 @@ class ServiceTable:
     def forget_clients(self, gone: Collection[Gone]) -> int:
         """Forget clients that are remembered with endpoints that have gone; return how many.
 
-        One dump and one batch, however many endpoints.
+        One dump and one batch, however many endpoints; and where some were forgotten a second look, as a
+        packet that had chosen already remembers its client once more.
         """
+        forgotten = 0
         for _ in range(TRIALS):
             found = {name: list(read(name, self._elements(name))) for name in LEARNT}
             doomed = stale(found, gone)
             sent = list(parts(doomed, deletes=True))
             if not sent:
-                return 0
+                return forgotten
             refused = self._socket.batch([nft.begin(None), *(part.message for part in sent), nft.end()])
             if not refused:
-                return sum(entry.name != "affinity_ports6" for entry in doomed)
-            if refused[0][1].errno != errno.ENOENT:  # but: its time was over
+                forgotten += sum(entry.name != "affinity_ports6" for entry in doomed)
+            elif refused[0][1].errno != errno.ENOENT:  # but: its time was over
                 raise refusal(sent, *refused[0])
         raise KernelError(errno.EAGAIN, "forget clients: entries end faster than they can be forgotten")
 
