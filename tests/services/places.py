@@ -15,6 +15,7 @@ through a router that knows no better.
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 from tests.overlay.machines import ip, write_inside
@@ -77,6 +78,8 @@ class Places:
         ip("", *(f"netns add {netns}" for netns in self.all()))
         for netns in self.all():
             write_inside(netns, "net/ipv6/conf/default/accept_dad", "0")  # no second without addresses
+            for version, which in product((4, 6), ("all", "default")):  # nobody is sent past the node by the node
+                write_inside(netns, f"net/ipv{version}/conf/{which}/accept_redirects", "0")
             ip(netns, "link set lo up")
         for netns in (self.node, self.far):
             write_inside(netns, "net/ipv4/ip_forward", "1")
