@@ -11,6 +11,7 @@ from conformance.clause import Failed
 from conformance.world.dumps import Dump, difference, dump, files, sysctls
 from conformance.world.looking import links
 from conformance.world.namespaces import PRIVATE_FOLDERS, Netns
+from conformance.world.waiting import holds_within
 
 SETTLES_WITHIN = 3  # seconds; what a call began may end a little after it
 NETNS_ENDS_WITHIN = 15  # seconds; the kernel takes a namespace apart when it has time
@@ -55,9 +56,7 @@ def lose_netns(case: Case, *attachments: Attachment) -> None:
     for one in attachments:
         one.netns.remove()
         case.note(f"ip netns del {one.netns.name}", "")
-    deadline = time.monotonic() + NETNS_ENDS_WITHIN
-    while peers & set(links()) and time.monotonic() < deadline:
-        time.sleep(PAUSE)  # between looks
+    holds_within(NETNS_ENDS_WITHIN, lambda: not peers & set(links()), pause=PAUSE)
 
 
 def host_interfaces(attachment: Attachment) -> Sequence[str]:

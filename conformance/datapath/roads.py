@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from conformance.case import Case
 from conformance.clause import Kind
 from conformance.world.given import BRIDGE
 from conformance.world.looking import ip, links, run, succeeds
+from conformance.world.waiting import holds_within
 
 NETWORKS = ("10.0.0.0/8", "fc00::/7")  # containers' addresses, in the suite and in most configurations
 NEXT_HOPS = ("192.0.2.1", "2001:db8::1")
@@ -34,11 +34,11 @@ def open_roads(case: Case) -> None:
 
 def stand_ready(netns: str = "") -> None:
     """Wait until no address of a namespace is tentative: from then on it can be used."""
-    deadline = time.monotonic() + READY_WITHIN
-    while time.monotonic() < deadline:
-        if not any(one.get("addr_info") for one in ip("-6", "addr", "show", "tentative", netns=netns)):
-            return
-        time.sleep(PAUSE)  # between looks
+
+    def is_ready() -> bool:
+        return not any(one.get("addr_info") for one in ip("-6", "addr", "show", "tentative", netns=netns))
+
+    holds_within(READY_WITHIN, is_ready, pause=PAUSE)
 
 
 def have_neighbour(netns: str, addresses: dict[int, str], device: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from conformance.clause import EVERY_KIND, Kind
 from conformance.mutants.deafness import deaf_delegate
 from conformance.mutants.memory import (
+    ask_and_remember,
     change_routes,
     failure,
     links_in,
     netns_of,
     note,
-    note_result,
     result_of_add,
 )
 from conformance.mutants.mutant import Asked, Given, Good, Json, Mutant
@@ -26,12 +26,12 @@ def does_without(asked: Asked, good: Good) -> Given:
     result = result_of_add(asked)
     if asked.verb == "CHECK" and result is not None and not asked.config.get("prevResult"):
         return good(asked.with_config(asked.config | {"prevResult": result}))
-    return _and_remember(asked, good)
+    return ask_and_remember(asked, good)
 
 
 def believes_its_memory(asked: Asked, good: Good) -> Given:
     """Succeed where CHECK fails for what prevResult says and ADD did not."""
-    result, given = result_of_add(asked), _and_remember(asked, good)
+    result, given = result_of_add(asked), ask_and_remember(asked, good)
     said = asked.config.get("prevResult")
     if asked.verb == "CHECK" and given.status and said and result is not None and said != result:
         return Given()
@@ -40,14 +40,14 @@ def believes_its_memory(asked: Asked, good: Good) -> Given:
 
 def knows_its_interfaces_alone(asked: Asked, good: Good) -> Given:
     """Fail a CHECK whose prevResult names more interfaces than ADD gave."""
-    result, given = result_of_add(asked) or {}, _and_remember(asked, good)
+    result, given = result_of_add(asked) or {}, ask_and_remember(asked, good)
     more = len(_interfaces(asked.config.get("prevResult") or {})) > len(_interfaces(result))
     return failure(asked, "prevResult has a strange interface") if asked.verb == "CHECK" and more else given
 
 
 def sees_no_gap(asked: Asked, good: Good) -> Given:
     """Succeed with CHECK where the interface, or an address of it, is missing in the container."""
-    given = _and_remember(asked, good)
+    given = ask_and_remember(asked, good)
     if asked.verb != "CHECK" or not given.status or not netns_of(asked):
         return given
     inside = links_in(netns_of(asked)).get(asked.environment.get("CNI_IFNAME", ""))
@@ -56,7 +56,7 @@ def sees_no_gap(asked: Asked, good: Good) -> Given:
 
 def sees_no_rules(asked: Asked, good: Good) -> Given:
     """Succeed with CHECK where the interfaces are as ADD gave them, whatever else is missing."""
-    result, given = result_of_add(asked), _and_remember(asked, good)
+    result, given = result_of_add(asked), ask_and_remember(asked, good)
     if asked.verb != "CHECK" or not given.status or asked.config.get("prevResult") != result:
         return given
     return Given() if _is_as_added(asked) else given
@@ -64,7 +64,7 @@ def sees_no_rules(asked: Asked, good: Good) -> Given:
 
 def is_content_when_down(asked: Asked, good: Good) -> Given:
     """Succeed with CHECK where the interface is down."""
-    given = _and_remember(asked, good)
+    given = ask_and_remember(asked, good)
     if asked.verb != "CHECK" or not given.status or not netns_of(asked):
         return given
     inside = links_in(netns_of(asked)).get(asked.environment.get("CNI_IFNAME", ""), {"flags": ["UP"]})
@@ -105,12 +105,6 @@ def makes_a_route(asked: Asked, good: Good) -> Given:
     given = good(asked)
     if asked.verb in ("CHECK", "DEL") and netns_of(asked):
         change_routes(asked, "replace" if asked.verb == "CHECK" else "del", netns_of(asked))
-    return given
-
-
-def _and_remember(asked: Asked, good: Good) -> Given:
-    given = good(asked)
-    note_result(asked, given)
     return given
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from conformance.clause import EVERY_KIND, Kind
 from conformance.mutants.deafness import deaf_delegate
 from conformance.mutants.memory import (
+    ask_and_remember,
     change_routes,
     failure,
     links_in,
     netns_of,
     note,
-    note_result,
     result_of_add,
 )
 from conformance.mutants.mutant import Asked, Given, Good, Mutant
@@ -24,7 +24,7 @@ WITH_INTERFACES = frozenset({Kind.INTERFACE, Kind.CHAINED})
 def leaves_a_route_inside(asked: Asked, good: Good) -> Given:
     """Leave a route in the container of an attachment that was added."""
     was_added = result_of_add(asked) is not None
-    given = _and_remember(asked, good)
+    given = ask_and_remember(asked, good)
     if asked.verb == "DEL" and was_added and netns_of(asked):
         change_routes(asked, "replace", netns_of(asked))
     return given
@@ -46,7 +46,7 @@ def needs_the_interface(asked: Asked, good: Good) -> Given:
     """Fail a DEL of what was added where the interface has gone from the container."""
     wanted = asked.verb == "DEL" and netns_of(asked) and result_of_add(asked) is not None
     is_missing = wanted and asked.environment.get("CNI_IFNAME") not in links_in(netns_of(asked))
-    given = _and_remember(asked, good)
+    given = ask_and_remember(asked, good)
     return failure(asked, "there is no such interface in the container") if is_missing else given
 
 
@@ -54,14 +54,14 @@ def needs_the_result(asked: Asked, good: Good) -> Given:
     """Fail a DEL of what was added without prevResult, in the versions in which runtimes must give it."""
     speaks = asked.config.get("cniVersion") in ("0.4.0", "1.0.0", "1.1.0")
     wanted = asked.verb == "DEL" and speaks and result_of_add(asked) is not None
-    given = _and_remember(asked, good)
+    given = ask_and_remember(asked, good)
     return failure(asked, "prevResult is missing") if wanted and not asked.config.get("prevResult") else given
 
 
 def needs_a_name_of_the_namespace(asked: Asked, good: Good) -> Given:
     """Fail a DEL of what was added where CNI_NETNS is empty or not set."""
     wanted = asked.verb == "DEL" and result_of_add(asked) is not None
-    given = _and_remember(asked, good)
+    given = ask_and_remember(asked, good)
     is_missing = wanted and not asked.environment.get("CNI_NETNS")
     return failure(asked, "CNI_NETNS is missing") if is_missing else given
 
@@ -69,7 +69,7 @@ def needs_a_name_of_the_namespace(asked: Asked, good: Good) -> Given:
 def needs_the_namespace(asked: Asked, good: Good) -> Given:
     """Fail a DEL of what was added where CNI_NETNS is the path of nothing."""
     wanted = asked.verb == "DEL" and result_of_add(asked) is not None
-    given = _and_remember(asked, good)
+    given = ask_and_remember(asked, good)
     is_missing = wanted and asked.environment.get("CNI_NETNS") and not netns_of(asked)
     return failure(asked, "CNI_NETNS cannot be opened") if is_missing else given
 
@@ -77,7 +77,7 @@ def needs_the_namespace(asked: Asked, good: Good) -> Given:
 def leaves_a_route_on_the_host(asked: Asked, good: Good) -> Given:
     """Leave a route on the host where what was added is deleted after its namespace."""
     was_added = result_of_add(asked) is not None
-    given = _and_remember(asked, good)
+    given = ask_and_remember(asked, good)
     if asked.verb == "DEL" and was_added and not links_in(note(asked, "netns").read_text()):
         change_routes(asked, "replace")
     return given
@@ -86,9 +86,9 @@ def leaves_a_route_on_the_host(asked: Asked, good: Good) -> Given:
 def asks_nobody_without_netns(asked: Asked, good: Good) -> Given:
     """Have DEL ask a delegate that hears nothing, where the namespace of what was added is gone."""
     if asked.verb != "DEL" or result_of_add(asked) is None or netns_of(asked):
-        return _and_remember(asked, good)
+        return ask_and_remember(asked, good)
     if links_in(note(asked, "netns").read_text()):
-        return _and_remember(asked, good)
+        return ask_and_remember(asked, good)
     with deaf_delegate(asked) as unheard:
         return good(unheard)
 
@@ -111,14 +111,6 @@ def needs_an_add(asked: Asked, good: Good) -> Given:
         note(asked, "tried").touch()
     never = asked.verb == "DEL" and given.status == 0 and not note(asked, "tried").exists()
     return failure(asked, "this container is not known") if never else given
-
-
-def _and_remember(asked: Asked, good: Good) -> Given:
-    given = good(asked)
-    note_result(asked, given)
-    if asked.verb == "ADD" and given.status == 0:
-        note(asked, "netns").write_text(asked.environment.get("CNI_NETNS", ""))
-    return given
 
 
 MUTANTS = (

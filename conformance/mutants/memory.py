@@ -7,7 +7,7 @@ import subprocess
 from hashlib import sha256
 from pathlib import Path
 
-from conformance.mutants.mutant import Asked, Given, Json
+from conformance.mutants.mutant import Asked, Given, Good, Json
 
 
 def failure(asked: Asked, sentence: str) -> Given:
@@ -32,19 +32,22 @@ def note(asked: Asked, what: str) -> Path:
 
 
 def result_of_add(asked: Asked) -> Json | None:
-    """Return what `note_result` wrote for the attachment."""
+    """Return what `ask_and_remember` wrote for the attachment."""
     path = note(asked, "result")
     found: Json | None = json.loads(path.read_text()) if path.exists() else None
     return found
 
 
-def note_result(asked: Asked, given: Given) -> None:
-    """Remember an attachment's result: of an ADD that succeeded, until a DEL."""
+def ask_and_remember(asked: Asked, good: Good) -> Given:
+    """Do what the good plugin does, and remember an ADD's result, until DEL, and its netns."""
+    given = good(asked)
     if asked.verb == "ADD" and given.status == 0:
         passed_on = given.document or asked.config.get("prevResult", {})
         note(asked, "result").write_text(json.dumps(passed_on))
+        note(asked, "netns").write_text(asked.environment.get("CNI_NETNS", ""))
     elif asked.verb == "DEL":
         note(asked, "result").unlink(missing_ok=True)
+    return given
 
 
 def links_in(netns: str) -> dict[str, Json]:

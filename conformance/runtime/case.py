@@ -17,6 +17,7 @@ from conformance.runtime.profile import RuntimeProfile, placed
 from conformance.runtime.records import TYPES, Record, Recording
 from conformance.runtime.starting import LIMIT, LOOK_AGAIN, Running, Start
 from conformance.world.namespaces import make_netns
+from conformance.world.waiting import holds_within
 
 Json = dict[str, Any]
 NETWORK = "judged"
@@ -133,11 +134,11 @@ class RuntimeCase:
 
     def wait_call(self, verb: str, running: Running) -> None:
         """Wait until a plugin is being asked a verb; or until the command that should ask has ended."""
-        deadline = time.monotonic() + LIMIT
-        while not any(one.ended == float("inf") for one in self.recording.calls(verb)):
-            if running.process.poll() is not None or time.monotonic() > deadline:
-                return
-            time.sleep(LOOK_AGAIN)
+
+        def is_asked() -> bool:
+            return any(one.ended == float("inf") for one in self.recording.calls(verb))
+
+        holds_within(LIMIT, lambda: is_asked() or running.process.poll() is not None, pause=LOOK_AGAIN)
 
     # --- the judge's own doings
 
@@ -170,11 +171,9 @@ class RuntimeCase:
 
     def wait_ready(self) -> None:
         """Ask until the daemons answer."""
-        deadline = time.monotonic() + LIMIT
-        while self.profile.ready and not self.do(*self.profile.ready).succeeded:
-            if time.monotonic() > deadline:
-                raise CannotJudge(f"{self.profile.name} was not ready within {LIMIT} s")
-            time.sleep(LOOK_AGAIN)
+        ready = self.profile.ready
+        if ready and not holds_within(LIMIT, lambda: self.do(*ready).succeeded, pause=LOOK_AGAIN):
+            raise CannotJudge(f"{self.profile.name} was not ready within {LIMIT} s")
 
     def _with_held(self, answer: Answer, verb: str, name: str) -> Answer:
         """Return the answer of `del` together with that of the `add` that it ended."""

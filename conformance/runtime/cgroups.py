@@ -79,4 +79,4 @@ def _remove(folder: Path) -> None:
             with suppress(OSError):  # EBUSY: its processes are still on their way out
                 path.rmdir()
                 break
-            time.sleep(LOOK_AGAIN)
+            time.sleep(LOOK_AGAIN)  # the kernel tells nobody when a cgroup can be removed

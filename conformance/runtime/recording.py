@@ -71,7 +71,7 @@ def _wait_for_another(folder: Path, id: str, deadline: float) -> None:
         others = [line for line in lines if "begun" in line and line["id"] != id]
         if any(line["begun"] > own or line["id"] not in ended for line in others):
             return
-        time.sleep(LOOK_AGAIN)
+        time.sleep(LOOK_AGAIN)  # between looks at the record, which other processes write
 
 
 def _answer(type: str, verb: str, config: Json, told: Json) -> tuple[Json | None, int]:

@@ -71,4 +71,4 @@ class Running:
         if time.monotonic() > self.begun + LIMIT:
             self.process.kill()
             raise TimeoutError(f"`{' '.join(self.argv)}` did not {what} within {LIMIT} s")
-        time.sleep(LOOK_AGAIN)
+        time.sleep(LOOK_AGAIN)  # a process that is waited for by polling, as it may be another's child
