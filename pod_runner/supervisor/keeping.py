@@ -17,11 +17,12 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from pod_runner.supervisor.reaping import bare_fork, become_reaper, die_with, finish_fork
+from linuxnet.joining import die_with
+from pod_runner.supervisor.reaping import bare_fork, become_reaper, finish_fork
 
 ENDED, BAD_ORDER, RESTS, FAILED = 0, 2, 3, 1  # a worker's exit codes; after the first two none is needed
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 10.0  # seconds before another worker where one was killed
@@ -138,18 +139,15 @@ class Keeper:
     def _reap(self, worker: int, link: socket.socket) -> int | None:
         """Reap whoever ended, and tell the worker; return its exit code when it has ended itself."""
         code = None
-        with suppress(BlockingIOError):  # there is one byte for many, or none yet
-            os.read(self._woken, 4096)
-        with suppress(ChildProcessError):  # no children at all
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                if ended[0] == worker:
-                    code = FAILED if os.WIFSIGNALED(ended[1]) else os.WEXITSTATUS(ended[1])
-                    continue
-                self._has.ends[ended[0]] = ended[1]
-                if len(self._has.ends) > MOST_ENDS:
-                    del self._has.ends[next(iter(self._has.ends))]
-                with suppress(OSError):  # it has just ended: the next one is told
-                    link.send(array.array("i", ended).tobytes())
+        for pid, status in self._ended():
+            if pid == worker:
+                code = FAILED if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+                continue
+            self._has.ends[pid] = status
+            if len(self._has.ends) > MOST_ENDS:
+                del self._has.ends[next(iter(self._has.ends))]
+            with suppress(OSError):  # it has just ended: the next one is told
+                link.send(array.array("i", (pid, status)).tobytes())
         return code
 
     def _take(self, link: socket.socket) -> bool:
@@ -190,12 +188,15 @@ class Keeper:
                 return
 
     def _reap_while_resting(self) -> None:
-        with suppress(BlockingIOError):
+        self._has.ends |= {pid: status for pid, status in self._ended() if pid in self._pids}
+
+    def _ended(self) -> Iterator[tuple[int, int]]:
+        """Reap who has ended; yield their pids and wait statuses."""
+        with suppress(BlockingIOError):  # there is one byte for many, or none yet
             os.read(self._woken, 4096)
-        with suppress(ChildProcessError):
+        with suppress(ChildProcessError):  # no children at all
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                if ended[0] in self._pids:
-                    self._has.ends[ended[0]] = ended[1]
+                yield ended
 
     def _wait(self, seconds: float) -> None:
         """Let time pass; who ends meanwhile is reaped by the next worker's keeper, this one."""
