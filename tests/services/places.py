@@ -78,7 +78,7 @@ class Places:
         ip("", *(f"netns add {netns}" for netns in self.all()))
         for netns in self.all():
             write_inside(netns, "net/ipv6/conf/default/accept_dad", "0")  # no second without addresses
-            for version, which in product((4, 6), ("all", "default")):  # nobody is sent past the node by the node
+            for version, which in product((4, 6), ("all", "default")):  # all pass the node
                 write_inside(netns, f"net/ipv{version}/conf/{which}/accept_redirects", "0")
             ip(netns, "link set lo up")
         for netns in (self.node, self.far):
