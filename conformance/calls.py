@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.forking import instead_of
+
 Json = dict[str, Any]
 LIMIT = 25  # seconds that one call may take
 SHOWN = 6000  # characters of a value that a report shows
@@ -83,6 +85,7 @@ def make_call(call: Call, limit: float = LIMIT) -> Answer:
                 capture_output=True,
                 timeout=limit,
                 check=False,
+                **instead_of(call.path, call.environment),
             )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{call.path.name} did not end within {limit:g} s") from error
@@ -116,7 +119,14 @@ def make_calls(calls: Sequence[Call], limit: float = LIMIT) -> list[Answer]:
 def _start(call: Call) -> subprocess.Popen[bytes]:
     """Start a plugin and give it its stdin, which fits into a pipe (64 KiB)."""
     pipe = subprocess.PIPE
-    started = subprocess.Popen([call.path], stdin=pipe, stdout=pipe, stderr=pipe, env=dict(call.environment))
+    started = subprocess.Popen(
+        [call.path],
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        env=dict(call.environment),
+        **instead_of(call.path, call.environment),
+    )
     assert started.stdin is not None, "it is a pipe"
     with suppress(BrokenPipeError), started.stdin:  # it ended without reading
         started.stdin.write(call.stdin)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from conformance.clause import expect
+from conformance.models.installing import install_model
 
 Json = dict[str, Any]
 TYPE = "judge-ipam"  # what `ipam.type` is in the configurations of interface plugins
-SOURCE = Path(__file__).parent / "models" / "recording_ipam.py"
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,7 @@ class Delegate:
     def install(cls, folder: Path) -> Delegate:
         """Put it there."""
         (folder / "held").mkdir(parents=True)
-        executable = folder / TYPE
-        executable.write_text(f"#!{sys.executable} -IS\n{SOURCE.read_text()}")
-        executable.chmod(0o755)
+        install_model(folder, TYPE)
         (folder / "behaviour.json").write_text("{}")
         return cls(folder)
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.forking import instead_of
 from conformance.models.result_forms import VERSIONS, in_form_of, is_result, newest_form
+from conformance.models.telling import tell
 
 Json = dict[str, Any]
 BROUGHT_BY = {"ADD": 0, "DEL": 0, "CHECK": 4, "STATUS": 6, "GC": 6}  # verb -> its first version's index
@@ -77,25 +79,14 @@ def answer(verbs: Mapping[str, Callable[[Request], Json | None]]) -> int:
     try:
         verb, stdin = os.environ.get("CNI_COMMAND", ""), _read_stdin()
         if verb == "VERSION":
-            return _print({"cniVersion": _said_version(stdin), "supportedVersions": VERSIONS}, 0)
+            return tell({"cniVersion": _said_version(stdin), "supportedVersions": VERSIONS}, 0)
         version = _said_version(stdin)
         request = read_request(verb, stdin, verbs)
         result = verbs[verb](request)
-        return 0 if result is None else _print(in_form_of(result, request.version), 0)
+        return 0 if result is None else tell(in_form_of(result, request.version), 0)
     except CniError as error:
         body = {"cniVersion": version, "code": error.code, "msg": error.msg, "details": error.details}
-        return _print(body, 1)
-
-
-def _print(body: Json, status: int) -> int:
-    """Print what the caller is told and return the exit status: what nobody hears is no success."""
-    data = json.dumps(body).encode()
-    try:
-        while data:
-            data = data[os.write(1, data) :]
-    except OSError:  # stdout is closed, or full
-        return status or 1
-    return status
+        return tell(body, 1)
 
 
 def _read_stdin() -> bytes:
@@ -189,7 +180,14 @@ def delegate(request: Request, verb: str = "") -> Json:
     if found is None:
         raise CniError(WRONG_CONFIG, f"ipam.type is {named!r}, which is in no folder of CNI_PATH")
     environment = dict(request.environment) | {"CNI_COMMAND": verb or request.verb}
-    done = subprocess.run([found], input=request.stdin, env=environment, stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        [found],
+        input=request.stdin,
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=False,
+        **instead_of(found, environment),
+    )
     if done.returncode != 0:
         raise _as_error(named, done.stdout)
     return _printed(done.stdout)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+
+from conformance.forking import offer
 
 ROOT = Path(__file__).parents[2]
 MODELS = {"judge-veth": "veth", "judge-label": "label", "judge-ipam": "recording_ipam"}  # type -> module
@@ -20,4 +24,16 @@ def install_model(folder: Path, type: str) -> Path:
         "sys.exit(main())\n"
     )
     path.chmod(0o755)
+    offer(path, partial(_main, type))
     return path
+
+
+def load_models() -> None:
+    """Import every model, for the processes that will stand for them."""
+    for name in MODELS.values():
+        import_module(f"conformance.models.{name}")
+
+
+def _main(type: str) -> int:
+    status: int = import_module(f"conformance.models.{MODELS[type]}").main()
+    return status

@@ -19,6 +19,8 @@ from ipaddress import ip_interface, ip_network
 from pathlib import Path
 from typing import Any
 
+from conformance.models.telling import tell
+
 Json = dict[str, Any]
 VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
 SINCE = {"CHECK": "0.4.0", "STATUS": "1.1.0", "GC": "1.1.0"}
@@ -57,22 +59,11 @@ def main() -> int:
             version = str(config.get("cniVersion", VERSIONS[0]))
             said = _in_the_folder(verb, stdin, config)
     except OSError as error:
-        return _print({"cniVersion": version, "code": 5, "msg": f"the folder cannot be used: {error}"}, 1)
+        return tell({"cniVersion": version, "code": 5, "msg": f"the folder cannot be used: {error}"}, 1)
     except Refusal as error:
         said = {"cniVersion": version, "code": error.code, "msg": str(error), "details": error.details}
-        return _print(said, 1)
-    return 0 if said is None else _print(said, 0)
-
-
-def _print(body: Json, status: int) -> int:
-    """Print what the caller is told and return the exit status: what nobody hears is no success."""
-    data = json.dumps(body).encode()
-    try:
-        while data:
-            data = data[os.write(1, data) :]
-    except OSError:  # stdout is closed, or full
-        return status or 1
-    return status
+        return tell(said, 1)
+    return 0 if said is None else tell(said, 0)
 
 
 def _read() -> str:
@@ -266,7 +257,3 @@ def _collect(held: Path, config: Json) -> None:
         network, container, ifname, _ = json.loads(file.read_text())
         if network == config["name"] and [container, ifname] not in kept:
             file.unlink()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

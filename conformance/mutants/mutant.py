@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from conformance.clause import Kind
 
 Json = dict[str, Any]
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -90,17 +87,3 @@ class Mutant:
     def id(self) -> str:
         """Return the name by which it is found."""
         return f"{self.clause}-{self.name}"
-
-
-def write_mutant(folder: Path, mutant: Mutant, good: Path) -> Path:
-    """Write the executable of a mutant, which has the good plugin's type, into the folder; return it."""
-    path = folder / good.name
-    path.write_text(
-        f"#!{sys.executable} -IS\n"
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-        f"sys.pycache_prefix = {str(folder.parent / 'compiled')!r}\n"  # compiling costs more than running
-        "from conformance.mutants.wrapping import main\n"
-        f"sys.exit(main({mutant.act.__module__!r}, {mutant.id!r}, {str(good)!r}))\n"
-    )
-    path.chmod(0o755)
-    return path

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from conformance.case import Plugin
 from conformance.clause import Clause, Kind
-from conformance.models.installing import install_model
-from conformance.mutants.mutant import Mutant, write_mutant
+from conformance.forking import by_fork
+from conformance.models.installing import install_model, load_models
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.wrapping import write_mutant
 from conformance.profile import shipped_profiles
 from conformance.running.finding import listed_versions
 from conformance.running.judging import Task
@@ -112,7 +114,9 @@ def judge_cells(cells: Sequence[Cell], folder: Path, at_once: int, told: Callabl
         )
         for cell in cells
     ]
-    run = run_tasks(tasks, at_once, told)
+    load_models()
+    with by_fork():
+        run = run_tasks(tasks, at_once, told)
     return Table(tuple(zip(cells, run.verdicts, strict=False)), run.interrupted)
 
 

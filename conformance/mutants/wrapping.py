@@ -1,4 +1,4 @@
-"""What a mutant's executable runs: read the call, let the mutant act around the good plugin, answer."""
+"""A mutant's executable, and what it runs: read the call, let the mutant act around the good one, answer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,40 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from conformance.forking import instead_of, offer
 from conformance.mutants.mutant import Asked, Given, Mutant
+
+ROOT = Path(__file__).parents[2]
+
+
+def write_mutant(folder: Path, mutant: Mutant, good: Path) -> Path:
+    """Write the executable of a mutant, which has the good plugin's type, into the folder; return it."""
+    path = folder / good.name
+    path.write_text(
+        f"#!{sys.executable} -IS\n"
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        f"sys.pycache_prefix = {str(folder.parent / 'compiled')!r}\n"  # compiling costs more than running
+        "from conformance.mutants.wrapping import main\n"
+        f"sys.exit(main({mutant.act.__module__!r}, {mutant.id!r}, {str(good)!r}))\n"
+    )
+    path.chmod(0o755)
+    offer(path, partial(answer, mutant, str(good)))
+    return path
 
 
 def main(module: str, id: str, good: str) -> int:
     """Answer one call as the mutant of a module does; return the exit status."""
-    given = _mutant(module, id).act(_read(), lambda asked: _ask(good, asked))
+    return answer(_mutant(module, id), good)
+
+
+def answer(mutant: Mutant, good: str) -> int:
+    """Answer one call as a mutant around a good plugin does; return the exit status."""
+    given = mutant.act(_read(), lambda asked: _ask(good, asked))
     try:
         _write(1, given.stdout)
     except OSError:  # a mutant that has one fault is good in all else
@@ -49,5 +74,7 @@ def _read() -> Asked:
 
 def _ask(good: str, asked: Asked) -> Given:
     stdin: dict[str, Any] = {"input": asked.stdin} if asked.readable else {"stdin": None}
-    done = subprocess.run([good], **stdin, env=dict(asked.environment), capture_output=True, check=False)
+    environment = dict(asked.environment)
+    stdin |= instead_of(good, environment)
+    done = subprocess.run([good], **stdin, env=environment, capture_output=True, check=False)
     return Given(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 from conformance.calls import Call
+from conformance.forking import instead_of
 
 
 def kill_after(call: Call, seconds: float) -> float | None:
@@ -41,6 +42,7 @@ def _begin(call: Call) -> subprocess.Popen[bytes]:
             stderr=subprocess.PIPE,
             env=dict(call.environment),
             start_new_session=True,
+            **instead_of(call.path, call.environment),
         )
     finally:
         os.close(stdin)

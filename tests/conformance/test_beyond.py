@@ -16,9 +16,11 @@ from conformance.case import Plugin
 from conformance.catalogue import PLUGIN_CLAUSES
 from conformance.clause import Clause, Kind, Level
 from conformance.datapath.shaping import WIRE, measured
-from conformance.models.installing import install_model
+from conformance.forking import by_fork
+from conformance.models.installing import install_model, load_models
 from conformance.mutants.catalogue import MUTANTS
-from conformance.mutants.mutant import Mutant, write_mutant
+from conformance.mutants.mutant import Mutant
+from conformance.mutants.wrapping import write_mutant
 from conformance.profile import read_profile
 from conformance.robust.sanity import documents
 from conformance.robust.wrong_values import put, wrong_values
@@ -62,7 +64,9 @@ def mutated(folder: Path, mutant: Mutant, good: Plugin) -> Plugin:
 def verdicts(plugins: Sequence[tuple[Plugin, Clause]], path: Path) -> Iterator[Verdict]:
     """Judge pairs, some at once, in their order."""
     works = [partial(_judged, Task(plugin, clause, [path])) for plugin, clause in plugins]
-    done = dict(work_apart(works, AT_ONCE))
+    load_models()
+    with by_fork():
+        done = dict(work_apart(works, AT_ONCE))
     return (read_verdict(done[at]) for at in range(len(works)))
 
 

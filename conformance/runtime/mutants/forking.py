@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from conformance.forking import become
 from conformance.models.runtime import Runtime, main
 from conformance.runtime.starting import Process, Start
 
@@ -43,7 +42,9 @@ def forked(function: Function) -> Start:
         stdout.touch()
         pid = os.fork()
         if pid == 0:
-            _become(lambda: function(list(argv[1:])), environment, stdout, stderr)
+            for number, path in enumerate((Path(os.devnull), stdout, stderr)):
+                _be_file(number, path)
+            become(lambda: function(list(argv[1:])), list(argv), environment)
         return Forked(pid)
 
     return start
@@ -54,20 +55,7 @@ def forked_model(kind: type[Runtime] = Runtime) -> Start:
     return forked(partial(main, kind))
 
 
-def _become(function: Callable[[], int], environment: Mapping[str, str], stdout: Path, stderr: Path) -> None:
-    status = 1
-    try:
-        for number, path in ((0, Path("/dev/null")), (1, stdout), (2, stderr)):
-            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
-        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
-        os.environ.clear()
-        os.environ.update(environment)
-        status = function()
-    except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    except BaseException:  # noqa: BLE001  as an interpreter ends
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+def _be_file(number: int, path: Path) -> None:
+    opened = os.open(path, os.O_RDWR | os.O_CREAT)
+    os.dup2(opened, number)
+    os.close(opened)
