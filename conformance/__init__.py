@@ -8,6 +8,7 @@ pytest for its plugin), talks to a plugin by executing it alone, and looks at th
                      that judges
     catalogue.py     every clause, in the order of its number
     calls.py         a call of a plugin: environment, stdin, what came back
+    forking.py       executables that a function stands for: how the self-test starts its own plugins
     profile.py       what a plugin type is (interface, chained, ipam), its configuration and what it promises
     profiles/        the profiles that ship: one JSON file per type; schema.json says what they hold
     schema.py        what of JSON Schema the suite's own schemas use

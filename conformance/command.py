@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -31,6 +32,9 @@ class Wrong(Exception):
 def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run one command; return the exit status: 0 all passed, 1 something failed, 2 it was asked wrongly."""
     words = list(sys.argv[1:] if argv is None else argv)
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # who ends a run so is told what was judged, too
     if words[:1] == ["--compare"]:
         words[0] = "compare"
     try:

@@ -54,12 +54,17 @@ def _stand_in(function: Function, path: str, environment: Mapping[str, str]) -> 
     os.closerange(3, MOST_FILES)  # among them what subprocess waits for until it is executed
     for number in TOLD:
         signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as an interpreter does when it begins
     become(function, [path], environment)
 
 
 def become(function: Function, argv: list[str], environment: Mapping[str, str]) -> NoReturn:
     """Run a function as the program of this process, and end with its exit status."""
     status = 1
+    theirs = (
+        sys.stdout,
+        sys.stderr,
+    )  # kept: what goes away is flushed, and what they hold is not ours to print
     try:
         sys.argv = argv
         os.environ.clear()
@@ -75,7 +80,7 @@ def become(function: Function, argv: list[str], environment: Mapping[str, str]) 
     finally:
         try:
             for stream in (sys.stdout, sys.stderr):
-                if stream is not None:
+                if stream not in (None, *theirs):
                     stream.flush()
         finally:
             os._exit(status)

@@ -31,7 +31,7 @@ def takes_every_name(case: Case) -> None:
     """
     checks = case.can_check(case.add(case.attachment()))
     added = [_add(case, container, network) for container, network in NAMES]
-    for one in added if checks else ():
+    for one in added[:-1] if checks else ():
         _expect(case.ask("CHECK", one), one, "CHECK")
     twin, other = added[-2:]
     _expect(case.ask("DEL", twin), twin, "DEL")

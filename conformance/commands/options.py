@@ -12,6 +12,7 @@ from pathlib import Path
 
 from conformance.clause import Clause, Level
 from conformance.command import Wrong
+from conformance.profile import Profile, read_profile
 from conformance.running.progress import Progress
 from conformance.running.run import Piece, Run, run_pieces
 
@@ -93,6 +94,20 @@ def folders(text: str) -> list[Path]:
     if not found:
         raise Wrong("--cni-path names no folder")
     return found
+
+
+def own_profiles(paths: Sequence[Path]) -> dict[str, Profile]:
+    """Read profiles that were named, by type.
+
+    Raises:
+        Wrong: a file that is not there, or no profile.
+    """
+    try:
+        return {profile.type: profile for profile in map(read_profile, paths)}
+    except OSError as error:
+        raise Wrong(f"{error.filename}: {error.strerror}") from error
+    except ValueError as error:
+        raise Wrong(str(error)) from error
 
 
 def need_root(program: str) -> None:

@@ -11,9 +11,16 @@ from conformance.case import KNOWN_VERSIONS, Plugin
 from conformance.catalogue import PLUGIN_CLAUSES
 from conformance.clause import Clause
 from conformance.command import Wrong
-from conformance.commands.options import add_choice, add_running, chosen, folders, judged, need_root
+from conformance.commands.options import (
+    add_choice,
+    add_running,
+    chosen,
+    folders,
+    judged,
+    need_root,
+    own_profiles,
+)
 from conformance.commands.output import add_output, give
-from conformance.profile import Profile, read_profile
 from conformance.reports.report import Report, Rule, Subject, now, ordered, this_machine
 from conformance.running.daemon import Daemon
 from conformance.running.finding import find_plugins
@@ -76,21 +83,13 @@ def run(asked: argparse.Namespace) -> int:
 
 def _plugins(asked: argparse.Namespace, path: Sequence[Path]) -> tuple[list[Plugin], list[str]]:
     try:
-        own = {profile.type: profile for profile in map(_profile, asked.config)}
-        plugins, unknown = find_plugins(path, asked.type or (), own)
+        plugins, unknown = find_plugins(path, asked.type or (), own_profiles(asked.config))
     except ValueError as error:
         raise Wrong(str(error)) from error
     if not plugins:
         named = f": {', '.join(unknown)} have no profile (see {asked.program} init)" if unknown else ""
         raise Wrong(f"no plugin to judge in {asked.cni_path}{named}")
     return plugins, unknown
-
-
-def _profile(path: Path) -> Profile:
-    try:
-        return read_profile(path)
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
 
 
 def _tasks(

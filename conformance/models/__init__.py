@@ -1,9 +1,10 @@
 """conformance.models: small good plugins that keep every clause; mutants break them, authors begin from them.
 
-Each is one file, beside common_parts.py; recording_ipam.py is one by itself.
+Each is one file beside common_parts.py, but recording_ipam.py: it is the fastest to start.
 
     common_parts.py   reading a request, answering, errors: what each of them needs
     result_forms.py   a result in the newest form, and as each CNI version prints it
+    telling.py        what a model prints
     kernel.py         what they see and do by ip(8)
     installing.py     a model as an executable in a folder
     veth.py           an interface plugin: a veth pair, addresses by delegation

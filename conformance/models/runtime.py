@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.forking import instead_of
+
 Json = dict[str, Any]
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*\Z")
@@ -231,7 +233,13 @@ class Runtime:
         """Execute a plugin, here."""
         stdin = json.dumps(config)
         return subprocess.run(
-            [path], input=stdin, env=environment, capture_output=True, text=True, check=False
+            [path],
+            input=stdin,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            **instead_of(path, environment),
         )
 
     def find(self, type: str) -> Path:

@@ -41,7 +41,7 @@ def believes_its_memory(asked: Asked, good: Good) -> Given:
 def knows_its_interfaces_alone(asked: Asked, good: Good) -> Given:
     """Fail a CHECK whose prevResult names more interfaces than ADD gave."""
     result, given = result_of_add(asked) or {}, ask_and_remember(asked, good)
-    more = len(_interfaces(asked.config.get("prevResult") or {})) > len(_interfaces(result))
+    more = len(_interfaces(asked.previous)) > len(_interfaces(result))
     return failure(asked, "prevResult has a strange interface") if asked.verb == "CHECK" and more else given
 
 

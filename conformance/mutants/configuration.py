@@ -26,6 +26,8 @@ def strict_about_args(asked: Asked, good: Good) -> Given:
 
 def ignores_capabilities(asked: Asked, good: Good) -> Given:
     """Ignore what a runtime supplies for a capability."""
+    if "runtimeConfig" not in asked.config:
+        return good(asked)
     return good(asked.with_config({k: v for k, v in asked.config.items() if k != "runtimeConfig"}))
 
 

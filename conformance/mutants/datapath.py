@@ -40,6 +40,8 @@ def forgets(promise: str) -> Act:
 
     def act(asked: Asked, good: Good) -> Given:
         asks = _changes(asked, promise)
+        if not asks.keys() & asked.config.keys():
+            return good(asked)
         return good(asked.with_config({key: value for key, value in asked.config.items() if key not in asks}))
 
     return act
@@ -176,6 +178,13 @@ MUTANTS = (
         "echoes between containers are lost",
         INTERFACE,
         loses_peers_echoes,
+    ),
+    Mutant(
+        "datapath-segment",
+        "echo",
+        "echoes to the uplink's neighbours are lost",
+        INTERFACE,
+        astray("bridge", FORWARD, f'oifname "{UPLINK}" ip protocol icmp drop'),
     ),
     Mutant(
         "datapath-outside",

@@ -70,13 +70,25 @@ DELEGATING = frozenset({Kind.INTERFACE})
 IPAM = frozenset({Kind.IPAM})
 
 MUTANTS = (
-    Mutant("51", "one-at-a-time", "of two ADDs at once one is refused", EVERY_KIND, one_at_a_time),
+    Mutant(
+        "51",
+        "one-at-a-time",
+        "of two ADDs at once one is refused",
+        EVERY_KIND,
+        one_at_a_time,
+        frozenset({"robust-storm"}),  # of calls at once, too
+    ),
     Mutant("52", "known-keys-alone", "the delegate gets a part of the keys", DELEGATING, known_keys_alone),
     Mutant("52", "no-arguments", "the delegate does not get CNI_ARGS", DELEGATING, no_arguments),
     Mutant("52", "swallows-stderr", "the delegate's stderr is lost", DELEGATING, swallows_stderr),
     Mutant("53", "other-error", "the delegate's error is replaced", DELEGATING, other_error),
     Mutant("53", "forgets-the-error", "DEL hides that the delegate's failed", DELEGATING, forgets_the_error),
     Mutant(
-        "54", "points-at-an-interface", "an address has an interface's index", IPAM, points_at_an_interface
+        "54",
+        "points-at-an-interface",
+        "an address has an interface's index",
+        IPAM,
+        points_at_an_interface,
+        frozenset({"15"}),  # which looks whether indexes lead to interfaces
     ),
 )

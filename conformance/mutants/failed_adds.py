@@ -7,15 +7,15 @@ from hashlib import sha256
 from pathlib import Path
 
 from conformance.clause import EVERY_KIND, Kind
-from conformance.mutants.mutant import Asked, Given, Good, Mutant
+from conformance.mutants.mutant import ROBUST, Asked, Given, Good, Mutant
 
 
 def keeps_the_address(asked: Asked, good: Good) -> Given:
     """Ask the delegate for an address again where ADD failed."""
     given = good(asked)
-    named = (asked.config.get("ipam") or {}) if given.status and asked.verb == "ADD" else {}
+    named = asked.delegate if given.status and asked.verb == "ADD" else ""
     folders = asked.environment.get("CNI_PATH", "").split(":")
-    for path in (Path(folder, named.get("type", "")) for folder in folders if named):
+    for path in (Path(folder, named) for folder in folders if named):
         if path.is_file():
             subprocess.run(
                 [path], input=asked.stdin, env=dict(asked.environment), capture_output=True, check=False
@@ -45,6 +45,14 @@ MUTANTS = (
         "the delegate holds an address after an ADD that failed",
         frozenset({Kind.INTERFACE}),
         keeps_the_address,
+        also=ROBUST,
     ),
-    Mutant("18", "a-route", "a route stays on the host after an ADD that failed", EVERY_KIND, leaves_a_route),
+    Mutant(
+        "18",
+        "a-route",
+        "a route stays on the host after an ADD that failed",
+        EVERY_KIND,
+        leaves_a_route,
+        also=ROBUST,
+    ),
 )

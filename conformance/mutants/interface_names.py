@@ -7,7 +7,8 @@ import re
 import subprocess
 
 from conformance.clause import Kind
-from conformance.mutants.mutant import Asked, Given, Good, Mutant
+from conformance.mutants.memory import is_netns
+from conformance.mutants.mutant import Asked, Given, Good, Json, Mutant
 
 INTERFACE = frozenset({Kind.INTERFACE})
 IMPOSSIBLE = re.compile(r"\.{1,2}|.*[/:\s].*|.{16,}")
@@ -27,12 +28,22 @@ def every_name_is_eth0(asked: Asked, good: Good) -> Given:
     name = asked.environment.get("CNI_IFNAME", "")
     if not name or USUAL.fullmatch(name) or IMPOSSIBLE.fullmatch(name):
         return good(asked)
+    if asked.previous:
+        asked = asked.with_config(asked.config | {"prevResult": _renamed(asked.previous, name, "eth0")})
     given = good(asked.with_environment(CNI_IFNAME="eth0"))
-    interfaces = given.document.get("interfaces")
-    if given.status or not interfaces:
+    if given.status or not given.document:
         return given
-    renamed = [one | {"name": name} if one["name"] == "eth0" else one for one in interfaces]
-    return given.with_document(given.document | {"interfaces": renamed})
+    return given.with_document(_renamed(given.document, "eth0", name))
+
+
+def _renamed(result: Json, name: str, other: str) -> Json:
+    """Return a result whose interface of one name has another."""
+    interfaces = result.get("interfaces")
+    if not isinstance(interfaces, list):
+        return result
+    return result | {
+        "interfaces": [one | {"name": other} if one.get("name") == name else one for one in interfaces]
+    }
 
 
 def taken_name_succeeds(asked: Asked, good: Good) -> Given:
@@ -49,7 +60,7 @@ def taken_name_succeeds(asked: Asked, good: Good) -> Given:
 
 def _exists(netns: str, name: str) -> bool:
     words = ("nsenter", f"--net={netns}", "ip", "link", "show", "dev", name)
-    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+    return is_netns(netns) and subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 MUTANTS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from hashlib import sha256
 from pathlib import Path
@@ -42,12 +43,18 @@ def ask_and_remember(asked: Asked, good: Good) -> Given:
     """Do what the good plugin does, and remember an ADD's result, until DEL, and its netns."""
     given = good(asked)
     if asked.verb == "ADD" and given.status == 0:
-        passed_on = given.document or asked.config.get("prevResult", {})
-        note(asked, "result").write_text(json.dumps(passed_on))
         note(asked, "netns").write_text(asked.environment.get("CNI_NETNS", ""))
+        _write_whole(note(asked, "result"), json.dumps(given.document or asked.previous))
     elif asked.verb == "DEL":
         note(asked, "result").unlink(missing_ok=True)
     return given
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that whoever is killed in between leaves none."""
+    draft = path.with_name(f"{path.name}-{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def links_in(netns: str) -> dict[str, Json]:
@@ -60,7 +67,7 @@ def links_in(netns: str) -> dict[str, Json]:
 def change_routes(asked: Asked, verb: str, netns: str = "") -> None:
     """Add ("replace") or remove ("del") a route to nobody that is the attachment's."""
     names = [asked.environment.get(name, "") for name in ("CNI_CONTAINERID", "CNI_IFNAME")]
-    digest = sha256(" ".join(names).encode()).digest()
+    digest = sha256(" ".join(names).encode(errors="surrogateescape")).digest()
     before = ("nsenter", f"--net={netns}") if netns else ()
     words = (*before, "ip", "route", verb, "blackhole", f"198.19.{digest[0]}.{digest[1]}")  # RFC 2544
     subprocess.run(words, capture_output=True, check=False)
@@ -69,4 +76,9 @@ def change_routes(asked: Asked, verb: str, netns: str = "") -> None:
 def netns_of(asked: Asked) -> str:
     """Return CNI_NETNS where it is set and exists."""
     path = asked.environment.get("CNI_NETNS", "")
-    return path if path and Path(path).exists() else ""
+    return path if is_netns(path) else ""
+
+
+def is_netns(path: str) -> bool:
+    """Tell whether a path may be one of a namespace: a file that can be opened without waiting."""
+    return os.path.isfile(path)  # noqa: PTH113  a path may be too long, and is then none

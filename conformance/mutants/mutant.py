@@ -10,6 +10,7 @@ from typing import Any
 from conformance.clause import Kind
 
 Json = dict[str, Any]
+ROBUST = frozenset({"robust-*"})  # they refuse, delete and look for what is left in every plight
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,19 @@ class Asked:
             found = json.loads(self.stdin)
         except (ValueError, RecursionError):
             return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def delegate(self) -> str:
+        """Return `ipam.type`, "" where no delegate is named."""
+        ipam = self.config.get("ipam")
+        named = ipam.get("type") if isinstance(ipam, dict) else None
+        return named if isinstance(named, str) else ""
+
+    @property
+    def previous(self) -> Json:
+        """Return `prevResult`, {} where there is none."""
+        found = self.config.get("prevResult")
         return found if isinstance(found, dict) else {}
 
     def with_config(self, config: Json) -> Asked:
@@ -73,7 +87,8 @@ Good = Callable[[Asked], Given]  # the good plugin
 class Mutant:
     """One broken rule. `kinds` are the kinds of good plugins that it can be put around.
 
-    `also` names other clauses that necessarily see the same fault; `breaks` says why.
+    `also` names other clauses that necessarily see the same fault ("robust-*": all of these); `breaks` says
+    why.
     """
 
     clause: str

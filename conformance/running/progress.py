@@ -11,10 +11,11 @@ from typing import TextIO
 from conformance.running.verdict import Outcome, Verdict
 
 BETWEEN = 0.05  # seconds between two rewritings of the line
+SELDOM = 30  # seconds between two lines where there is no terminal
 
 
 class Progress:
-    """One line that is rewritten on a terminal; elsewhere one line per plugin that is done."""
+    """One line that is rewritten on a terminal; elsewhere a line at times, one per plugin that is done."""
 
     def __init__(self, expected: Counter[str], stream: TextIO = sys.stderr) -> None:
         """Expect so many verdicts of each plugin."""
@@ -22,7 +23,7 @@ class Progress:
         self._stream, self._is_terminal = stream, stream.isatty()
         self._counts: dict[str, Counter[Outcome]] = {name: Counter() for name in expected}
         self._begun = time.monotonic()
-        self._written = 0.0
+        self._written = self._begun if not self._is_terminal else 0.0
 
     def __call__(self, verdict: Verdict) -> None:
         """Hear of one more verdict."""
@@ -32,6 +33,9 @@ class Progress:
             self._rewrite(verdict)
         elif not self._left[verdict.plugin]:
             self._say(f"{verdict.plugin}: {counted(self._counts[verdict.plugin])}")
+        elif (now := time.monotonic()) - self._written >= SELDOM:
+            self._written = now
+            self._say(self._so_far(now))
 
     def close(self) -> None:
         """Leave an empty line behind."""
@@ -45,14 +49,15 @@ class Progress:
         if left and now - self._written < BETWEEN:
             return
         self._written = now
-        total: Counter[Outcome] = sum(self._counts.values(), Counter())
-        text = (
-            f"{self._all - left}/{self._all}  {total[Outcome.FAILED]} failed  "
-            f"{now - self._begun:.0f} s  {verdict.plugin} {verdict.clause}"
-        )
+        text = f"{self._so_far(now)}  {verdict.plugin} {verdict.clause}"
         width = shutil.get_terminal_size().columns
         self._stream.write(f"\r\x1b[K{text[: width - 1]}")
         self._stream.flush()
+
+    def _so_far(self, now: float) -> str:
+        done = self._all - sum(self._left.values())
+        failed = sum(one[Outcome.FAILED] for one in self._counts.values())
+        return f"{done}/{self._all}  {failed} failed  {now - self._begun:.0f} s"
 
     def _say(self, line: str) -> None:
         self._stream.write(line + "\n")

@@ -6,8 +6,12 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from conformance.forking import offer
+from conformance.runtime import recording
 
 Json = dict[str, Any]
 SOURCE = Path(__file__).with_name("recording.py")
@@ -70,10 +74,10 @@ class Recording:
         (folder / "behaviour.json").write_text("{}")
         (folder / "calls.jsonl").write_text("")
         (folder / "recording.py").write_text(SOURCE.read_text())
-        recording = cls(folder, plugins)
+        installed = cls(folder, plugins)
         for type in types:
-            recording.put(type)
-        return recording
+            installed.put(type)
+        return installed
 
     def put(self, type: str) -> None:
         """Put one executable there: a line that becomes the program, which need not be read as a module."""
@@ -85,6 +89,7 @@ class Recording:
             f"sys.exit(recording.main(Path({str(self.folder)!r}), {type!r}))\n"
         )
         path.chmod(0o755)
+        offer(path, partial(recording.main, self.folder, type))
 
     def behave(self, **types: Json) -> None:
         """Say how types answer from now on: `behave(b={"ADD": {"code": 100, "msg": "no"}})`; `b` is SECOND.

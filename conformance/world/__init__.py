@@ -6,5 +6,5 @@ dumps.py        everything of a namespace as sorted lines, and what differs betw
 given.py        what stands around a plugin: an uplink with a default route, and for chained plugins an
                 interface
 sockets.py      sockets opened inside a namespace, used from outside
-    waiting.py      looks with a deadline
+waiting.py      looks with a deadline
 """

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.mutants.table import Cell, judge_cells
+from conformance.mutants.cells import Cell
+from conformance.mutants.judging import judge_cells
 from conformance.running.verdict import Verdict
 
 

@@ -10,10 +10,11 @@ from conformance.catalogue import PLUGIN_CLAUSES, clause_of
 from conformance.clause import Kind
 from conformance.models.result_forms import VERSIONS, in_form_of, newest_form
 from conformance.mutants.catalogue import MUTANTS
-from conformance.mutants.mutant import Mutant
-from conformance.mutants.table import Cell, all_cells, judge_cells
+from conformance.mutants.cells import MODEL_OF, Cell, all_cells
+from conformance.mutants.judging import judge_cells
 from conformance.running.verdict import Outcome, Verdict
 from tests.conformance import deaf
+from tests.conformance.cells import around_one_kind
 
 NUMBERS = frozenset(str(number) for number in range(1, 19))
 OURS = [one for one in PLUGIN_CLAUSES if one.id in NUMBERS]
@@ -32,16 +33,12 @@ def test_the_models_keep_every_clause(tmp_path: Path) -> None:
 
 
 def test_each_mutant_is_caught_by_its_clause(tmp_path: Path) -> None:
-    """Around the model of one kind; around the others the self-test does it."""
+    """Around the model of one kind each; around the others the self-test does it."""
     mutants = [one for one in MUTANTS if one.clause in NUMBERS]
-    cells = [Cell(one, _first(one), clause_of(one.clause)) for one in mutants]
+    cells = around_one_kind(list(all_cells(mutants, OURS)))
     table = judge_cells(cells, tmp_path, AT_ONCE, _ignore)
     assert table.wrong() == []
     assert table.toothless(OURS) == []
-
-
-def _first(mutant: Mutant) -> Kind:
-    return next(kind for kind in (Kind.INTERFACE, Kind.CHAINED, Kind.IPAM) if kind in mutant.kinds)
 
 
 LEASE = {
@@ -61,6 +58,7 @@ def test_a_result_is_read_back_from_the_form_of_each_version(version: str) -> No
 
 
 def test_a_command_that_is_taken_for_an_unknown_one_is_seen(tmp_path: Path) -> None:
-    table = judge_cells([Cell(deaf.MUTANTS[0], Kind.INTERFACE, clause_of("1"))], tmp_path, 1, _ignore)
+    cell = Cell(deaf.MUTANTS[0], MODEL_OF[Kind.INTERFACE], clause_of("1"))
+    table = judge_cells([cell], tmp_path, 1, _ignore)
     ((_, verdict),) = table.cells
     assert (verdict.outcome, verdict.reason.partition(" is answered")[0]) == (Outcome.FAILED, "CHECK")

@@ -83,7 +83,7 @@ def fast_kind(mutant: Mutant) -> Kind:
 
 
 def test_every_clause_has_a_mutant() -> None:
-    assert {one.clause for one in BEYOND} >= set(CLAUSES) - {"datapath-segment"}, "this kernel has no macvlan"
+    assert {one.clause for one in BEYOND} == set(CLAUSES)
 
 
 def test_a_good_ipam_plugin_keeps_what_is_robust(tmp_path: Path) -> None:
@@ -165,6 +165,18 @@ def test_our_bridge_stops_liars_and_its_mutants_do_not(tmp_path: Path) -> None:
     judged = verdicts([(plugin, clause) for plugin, clause, _ in cells], tmp_path / "ours")
     for (_, clause, failing), verdict in zip(cells, judged, strict=True):
         assert verdict.outcome is (Outcome.FAILED if clause.id == failing else Outcome.PASSED), verdict
+
+
+def test_a_bridge_with_the_uplink_joins_its_segment_and_its_mutant_does_not(tmp_path: Path) -> None:
+    write_launchers(tmp_path / "ours", PYTHON)
+    with_uplink = {"bridge": read_profile(Path(__file__).parent / "profiles/segment.json")}
+    (good,), _ = find_plugins([tmp_path / "ours"], ["bridge"], with_uplink)
+    (mutant,) = (one for one in BEYOND if one.clause == "datapath-segment")
+    clause = CLAUSES[mutant.clause]
+
+    kept, broken = verdicts([(good, clause), (mutated(tmp_path, mutant, good), clause)], tmp_path / "ours")
+    assert kept.outcome is Outcome.PASSED, kept
+    assert broken.outcome is Outcome.FAILED, broken
 
 
 def test_a_plugin_that_dawdles_is_slow(tmp_path: Path) -> None:

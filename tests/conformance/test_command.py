@@ -114,7 +114,10 @@ def test_two_reports_are_compared(models: Path, tmp_path: Path) -> None:
     assert worse.returncode == 1 and "judge-veth 42: passed -> failed" in worse.stdout
 
 
-def test_ctrl_c_leaves_what_was_judged_and_nothing_that_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_what_was_judged_and_nothing_that_runs(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     mark = tmp_path / "begun"
     plugin = tmp_path / "judge-veth"
     plugin.write_text(
@@ -133,7 +136,7 @@ def test_ctrl_c_leaves_what_was_judged_and_nothing_that_runs(tmp_path: Path) -> 
     while not mark.exists():
         assert time.monotonic() < deadline, "the second clause did not begin"
         time.sleep(0.01)  # between two looks
-    os.killpg(running.pid, signal.SIGINT)
+    os.killpg(running.pid, number)
     said, _ = running.communicate(timeout=60)
 
     assert running.returncode == 130
@@ -152,3 +155,25 @@ def _sleepers(plugin: Path) -> list[Path]:
         if str(plugin.parent).encode() in text and b"CNI_COMMAND=ADD" in text:
             found.append(path)
     return found
+
+
+def test_the_suites_own_test_writes_its_table(tmp_path: Path) -> None:
+    table = tmp_path / "table.md"
+    done = conformance("self-test", "--clause", "42", "82", "--table", table)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith(" cells, 0 wrong\n")
+    rows = [line for line in table.read_text().splitlines() if line.startswith("| `")]
+    assert {row.split("|")[2].strip() for row in rows} == {
+        "judge-veth",
+        "judge-label",
+        "judge-ipam",
+        "judge-runtime",
+    }
+    assert all("(not judged)" not in row for row in rows)
+
+
+def test_a_mutant_that_is_executed_is_caught_as_well() -> None:
+    done = conformance("self-test", "--mutant", "20-second-time", "--clause", "20", "--executed")
+
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -10,7 +10,7 @@ import pytest
 from conformance.clauses import checking, checking_damage, deleting, deleting_ruins
 from conformance.mutants import checking as checking_mutants
 from conformance.mutants import deleting as deleting_mutants
-from conformance.mutants.table import all_cells
+from conformance.mutants.cells import all_cells
 from tests.conformance.cells import around_one_kind, judged
 
 CLAUSES = (*deleting.CLAUSES, *deleting_ruins.CLAUSES, *checking.CLAUSES, *checking_damage.CLAUSES)

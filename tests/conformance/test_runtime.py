@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance.clause import Clause
+from conformance.forking import by_fork
 from conformance.models.runtime import Refused, Runtime
 from conformance.running.verdict import Outcome
 from conformance.runtime.catalogue import RUNTIME_CLAUSES
@@ -27,7 +28,8 @@ CLAUSES = {clause.id: clause for clause in RUNTIME_CLAUSES}
 
 
 def outcome(clause: Clause, kind: type[Runtime] = Runtime) -> tuple[Outcome, str]:
-    verdict = judge(RuntimeTask(MODEL, clause, forked_model(kind)))
+    with by_fork():
+        verdict = judge(RuntimeTask(MODEL, clause, forked_model(kind)))
     return verdict.outcome, verdict.reason
 
 

@@ -12,7 +12,7 @@ from conformance.mutants import collecting as collecting_mutants
 from conformance.mutants import configuration as configuration_mutants
 from conformance.mutants import delegation as delegation_mutants
 from conformance.mutants import readiness as readiness_mutants
-from conformance.mutants.table import all_cells
+from conformance.mutants.cells import all_cells
 from tests.conformance.cells import around_one_kind, judged, of_one_kind
 
 CLAUSES = (

@@ -15,6 +15,7 @@ class RuntimeMutant:
     name: str  # with the clause it is unique
     breaks: str  # one sentence: what this runtime does wrong
     kind: type[Runtime]
+    also: frozenset[str] = frozenset()  # other clauses that necessarily see the same fault
 
     @property
     def id(self) -> str:
