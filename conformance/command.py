@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         words[0] = "compare"
     try:
         asked = _parser(program, words).parse_args(words)
-        asked.program = program
+        asked.program, asked.words = program, words
         status: int = import_module(COMMANDS[asked.command][0]).run(asked)
         sys.stdout.flush()
     except Wrong as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -33,13 +34,11 @@ from conformance.runtime.catalogue import RUNTIME_CLAUSES
 from conformance.runtime.mutants.catalogue import RUNTIME_MUTANTS
 from conformance.runtime.mutants.mutant import RuntimeMutant
 
-USUAL = "must,should,behaviour,robust,datapath"
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_choice(parser)
-    parser.set_defaults(level=USUAL)
+    parser.set_defaults(level="all")
     parser.add_argument(
         "--mutant", nargs="+", action="extend", default=[], metavar="ID", help="these mutants only"
     )
@@ -79,7 +78,7 @@ def run(asked: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder, _told(cells, asked) as told:
         table = judge_cells(cells, Path(folder), asked.jobs, told, plugins, executed=asked.executed)
     if asked.table:
-        asked.table.write_text(as_markdown(table))
+        asked.table.write_text(as_markdown(table, shlex.join([*asked.program.split(), *asked.words])))
     return _say(table, clauses, asked)
 
 

@@ -1,6 +1,6 @@
 """conformance.models: small good plugins that keep every clause; mutants break them, authors begin from them.
 
-Each is one file beside common_parts.py, but recording_ipam.py: it is the fastest to start.
+Each is one file beside common_parts.py, which recording_ipam.py does without: it is started the most.
 
     common_parts.py   reading a request, answering, errors: what each of them needs
     result_forms.py   a result in the newest form, and as each CNI version prints it

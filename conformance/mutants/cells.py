@@ -47,7 +47,8 @@ class Cell:
 def all_cells(mutants: Sequence[Mutant], clauses: Sequence[Clause]) -> Iterator[Cell]:
     """Yield the models and every mutant, around the model of each of its kinds, with clauses on that kind.
 
-    What a model does not promise is not asked of it.
+    What a model does not promise is not asked of it. Times (level fast) are those of the good one itself, but
+    for the mutants that are slow: only these are judged by them.
     """
     profiles = shipped_profiles()
     asked = {
@@ -56,7 +57,8 @@ def all_cells(mutants: Sequence[Mutant], clauses: Sequence[Clause]) -> Iterator[
     }
     for mutant in (None, *mutants):
         for kind in sorted(mutant.kinds if mutant else Kind):
-            yield from (Cell(mutant, MODEL_OF[kind], one) for one in asked[kind])
+            cells = (Cell(mutant, MODEL_OF[kind], one) for one in asked[kind])
+            yield from (one for one in cells if one.is_own or one.clause.level is not Level.FAST)
 
 
 def around_one_model(cells: Sequence[Cell]) -> list[Cell]:

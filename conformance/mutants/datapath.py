@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conformance.clause import Kind
+from conformance.mutants.memory import netns_of
 from conformance.mutants.mutant import Asked, Given, Good, Mutant
 from conformance.profile import changed, shipped_profiles
 
@@ -96,7 +97,7 @@ def spares_a_closed_firewall(asked: Asked, good: Good) -> Given:
 
 def is_deaf_to_itself(asked: Asked, good: Good) -> Given:
     """Drop a container's own datagrams, until DEL."""
-    if asked.verb == "DEL":
+    if asked.verb == "DEL" and netns_of(asked):
         _inside(asked, "table inet mutant\ndelete table inet mutant\n")
     given = good(asked)
     if asked.verb == "ADD" and not given.status:
@@ -109,6 +110,8 @@ def own_host_port(mine: bool) -> Act:
 
     def act(asked: Asked, good: Good) -> Given:
         given = good(asked)
+        if not _asks_for_host_ports(asked):
+            return given
         _nft("table inet mutant\ndelete table inet mutant\n")
         found = given.document.get("ips", []) if asked.verb == "ADD" and not given.status else []
         for own in [one["address"].partition("/")[0] for one in found if "." in one["address"]]:
@@ -117,6 +120,12 @@ def own_host_port(mine: bool) -> Act:
         return given
 
     return act
+
+
+def _asks_for_host_ports(asked: Asked) -> bool:
+    supplied = asked.config.get("runtimeConfig")
+    is_told = isinstance(supplied, dict) and bool(supplied.get("portMappings"))
+    return is_told and asked.verb in ("ADD", "DEL")
 
 
 def _changes(asked: Asked, promise: str) -> dict[str, Any]:
@@ -213,6 +222,7 @@ MUTANTS = (
         astray(
             "inet", "nat hook input priority 100", f"ip saddr {PODS} meta l4proto udp snat ip to {STRANGER}"
         ),
+        frozenset({"datapath-host"}),  # whose datagrams then have no way back
     ),
     Mutant(
         "datapath-spoof-mac",

@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from conformance.case import Plugin
+from conformance.clause import Level
 from conformance.forking import by_fork
 from conformance.models.installing import install_model, load_models
 from conformance.mutants.cells import MODEL_OF, RUNTIME, Cell
@@ -64,7 +65,8 @@ def _piece(cell: Cell, goods: _Goods) -> Piece:
     assert not isinstance(cell.mutant, RuntimeMutant)
     good = goods.of_type(cell.around)
     plugin = goods.mutated(cell.mutant, good) if cell.mutant else good
-    return piece_of(Task(plugin, cell.clause, [plugin.path.parent, good.path.parent]))
+    beside = good.path.parent if cell.clause.level is Level.FAST else None
+    return piece_of(Task(plugin, cell.clause, [plugin.path.parent, good.path.parent], beside=beside))
 
 
 @cache

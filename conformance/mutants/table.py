@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from conformance.clause import Clause
 from conformance.mutants.cells import Cell
 from conformance.running.verdict import Outcome, Verdict
 
+TITLE = "# Who catches whom"
+EXPLANATION = """A mutant is a good plugin (or runtime) with one rule broken, whose number begins its name.
+*Its clause says* is what the suite told of it. Other clauses that see the same fault are foreseen in the
+mutant's source; every other clause must pass, or not apply."""
 HEAD = (
     "| mutant | around | what it does wrong | its clause says | others that see it | passed by |",
     "|---|---|---|---|---|---|",
@@ -48,13 +53,26 @@ def _failed(verdict: Verdict) -> bool:
     return verdict.outcome is Outcome.FAILED
 
 
-def as_markdown(table: Table) -> str:
-    """Return the table as a page: a row per mutant and what it was put around."""
+def as_markdown(table: Table, command: str) -> str:
+    """Return a page: what the run was, and a row per mutant and what it was put around."""
     rows: dict[tuple[str, str], list[tuple[Cell, Verdict]]] = {}
     for cell, verdict in table.cells:
         if cell.mutant is not None:
             rows.setdefault((cell.mutant.id, cell.around), []).append((cell, verdict))
-    return "\n".join((*HEAD, *(_row(found) for found in rows.values()))) + "\n"
+    head = (TITLE, "", *_summary(table, command), "", EXPLANATION, "")
+    return "\n".join((*head, *HEAD, *(_row(found) for found in rows.values()))) + "\n"
+
+
+def _summary(table: Table, command: str) -> tuple[str, ...]:
+    mutants = {cell.mutant.id for cell, _ in table.cells if cell.mutant}
+    clauses = {cell.clause.id for cell, _ in table.cells}
+    wrong = table.wrong()
+    begun = f"{datetime.now(UTC):%Y-%m-%d}, by `{command}`{', which was interrupted' * table.interrupted}"
+    return (
+        f"{begun}: {len(mutants)} mutants, {len(clauses)} clauses, {len(table.cells)} cells, "
+        f"{len(wrong)} of them wrong.",
+        *(f"\n- {one.splitlines()[0]}" for one in wrong),
+    )
 
 
 def _row(found: Sequence[tuple[Cell, Verdict]]) -> str:

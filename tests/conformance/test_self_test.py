@@ -49,7 +49,7 @@ def test_no_clause_catches_what_does_not_break_it(kind: Kind, tmp_path: Path) ->
 
 def test_the_table_has_a_row_for_each_mutant(tmp_path: Path) -> None:
     cells = [cell for cell in CELLS if cell.is_own and cell.clause.id == "42"]
-    said = as_markdown(judge_cells(cells, tmp_path, 1, lambda verdict: None))
+    said = as_markdown(judge_cells(cells, tmp_path, 1, lambda verdict: None), "self-test")
 
     assert all(f"| `{cell.mutant.id}` | {cell.around} |" in said for cell in cells if cell.mutant)
 
