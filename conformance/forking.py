@@ -61,10 +61,8 @@ def _stand_in(function: Function, path: str, environment: Mapping[str, str]) -> 
 def become(function: Function, argv: list[str], environment: Mapping[str, str]) -> NoReturn:
     """Run a function as the program of this process, and end with its exit status."""
     status = 1
-    theirs = (
-        sys.stdout,
-        sys.stderr,
-    )  # kept: what goes away is flushed, and what they hold is not ours to print
+    # Kept: a stream that nobody has any more is flushed, and what is still in these is not ours to print
+    theirs = (sys.stdout, sys.stderr)
     try:
         sys.argv = argv
         os.environ.clear()
