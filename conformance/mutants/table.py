@@ -81,7 +81,7 @@ def _row(found: Sequence[tuple[Cell, Verdict]]) -> str:
     own = [verdict for one, verdict in found if one.is_own]
     others = [one.clause.id for one, verdict in found if _failed(verdict) and not one.is_own]
     passed = sum(verdict.outcome is Outcome.PASSED for _, verdict in found)
-    said = own[0].reason if own else "(not judged)"
+    said = own[0].reason if own else "(not promised by it)"
     columns = (
         f"`{cell.mutant.id}`", cell.around, cell.mutant.breaks, said, ", ".join(others) or "none", passed
     )  # fmt: skip

@@ -17,6 +17,7 @@ from conformance.mutants.catalogue import MUTANTS
 from conformance.mutants.cells import MODEL_OF, Cell, all_cells, sampled
 from conformance.mutants.judging import judge_cells
 from conformance.mutants.table import as_markdown
+from conformance.runtime.mutants.catalogue import RUNTIME_MUTANTS
 from tests.rounds import FACTOR
 
 ALL = 5  # times the usual rounds: from here on every cell is judged
@@ -52,6 +53,15 @@ def test_the_table_has_a_row_for_each_mutant(tmp_path: Path) -> None:
     said = as_markdown(judge_cells(cells, tmp_path, 1, lambda verdict: None), "self-test")
 
     assert all(f"| `{cell.mutant.id}` | {cell.around} |" in said for cell in cells if cell.mutant)
+
+
+def test_the_committed_table_has_every_mutant_and_nothing_wrong() -> None:
+    """`./dev conformance self-test --table docs/conformance-mutants.md` makes it anew."""
+    page = (Path(__file__).parents[2] / "docs" / "conformance-mutants.md").read_text()
+    listed = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+
+    assert " cells, 0 of them wrong" in page
+    assert listed == {one.id for one in MUTANTS} | {one.id for one in RUNTIME_MUTANTS}
 
 
 def _others(cells: list[Cell]) -> list[Cell]:
