@@ -76,6 +76,7 @@ class Supervisors:
         self._asked.put(None)
         os.eventfd_write(self._waker, 1)
         self._thread.join()
+        os.close(self._waker)  # not before: it is written to here, and the thread may have woken by itself
 
     def _do(self, act: Callable[[], None]) -> None:
         self._asked.put(act)
@@ -95,7 +96,6 @@ class Supervisors:
         for uid in list(self._calls):
             self._end(uid)
         self._selector.close()
-        os.close(self._waker)
 
     def _do_asked(self) -> bool:
         with suppress(Empty):  # that was all
