@@ -62,13 +62,15 @@ def all_cells(mutants: Sequence[Mutant], clauses: Sequence[Clause]) -> Iterator[
 
 
 def around_one_model(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells without those of other clauses around a second and third model."""
+    """Return the cells without those of other clauses around a second and third model, or a plugin beside."""
     first: dict[str, str] = {}
     for model in MODEL_OF.values():
         for cell in cells:
             if cell.mutant is not None and cell.around == model:
                 first.setdefault(cell.mutant.id, model)
-    return [one for one in cells if one.mutant is None or one.is_own or one.around == first[one.mutant.id]]
+    return [
+        one for one in cells if one.mutant is None or one.is_own or one.around == first.get(one.mutant.id)
+    ]
 
 
 def promising_cells(
