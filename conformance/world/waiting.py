@@ -12,7 +12,5 @@ def holds_within(seconds: float, looks: Callable[[], object], *, pause: float) -
     while not looks():
         if time.monotonic() > deadline:
             return False
-        time.sleep(
-            pause
-        )  # between looks: links, files and sockets that are not there yet have no common event
+        time.sleep(pause)  # between looks: links, files and sockets that are yet to come tell nobody
     return True
