@@ -32,9 +32,8 @@ class Wrong(Exception):
 def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run one command; return the exit status: 0 all passed, 1 something failed, 2 it was asked wrongly."""
     words = list(sys.argv[1:] if argv is None else argv)
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # who ends a run so is told what was judged, too
+    # Who ends a run by SIGTERM is told what was judged, as by Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if words[:1] == ["--compare"]:
         words[0] = "compare"
     try:

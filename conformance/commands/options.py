@@ -6,15 +6,15 @@ import argparse
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from conformance.clause import Clause, Level
 from conformance.command import Wrong
 from conformance.profile import Profile, read_profile
 from conformance.running.progress import Progress
-from conformance.running.run import Piece, Run, run_pieces
+from conformance.running.run import Piece, Run, Told, run_pieces
 
 SPECIFIED = (Level.MUST, Level.SHOULD, Level.BEHAVIOUR)  # what is judged where nothing else is asked
 
@@ -68,10 +68,18 @@ def chosen(clauses: Sequence[Clause], asked: argparse.Namespace) -> list[Clause]
 
 def judged(pieces: Sequence[Piece], asked: argparse.Namespace) -> Run:
     """Run the pieces with the progress that was asked for."""
+    with progress([piece.name for piece in pieces], asked) as told:
+        return run_pieces(pieces, asked.jobs, told)
+
+
+@contextmanager
+def progress(names: Iterable[str], asked: argparse.Namespace) -> Iterator[Told]:
+    """Tell of the verdicts on stderr, one for each name, unless it is to be quiet."""
     if asked.quiet:
-        return run_pieces(pieces, asked.jobs, lambda verdict: None)
-    with closing(Progress(Counter(piece.name for piece in pieces))) as progress:
-        return run_pieces(pieces, asked.jobs, progress)
+        yield lambda verdict: None
+        return
+    with closing(Progress(Counter(names))) as shown:
+        yield shown
 
 
 def _level(name: str) -> Level:

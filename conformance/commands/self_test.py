@@ -5,16 +5,22 @@ from __future__ import annotations
 import argparse
 import shlex
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.case import Plugin
 from conformance.catalogue import PLUGIN_CLAUSES
 from conformance.clause import Clause
 from conformance.command import INTERRUPTED
-from conformance.commands.options import add_choice, add_running, chosen, folders, need_root, own_profiles
+from conformance.commands.options import (
+    add_choice,
+    add_running,
+    chosen,
+    folders,
+    need_root,
+    own_profiles,
+    progress,
+)
 from conformance.mutants.catalogue import MUTANTS
 from conformance.mutants.cells import (
     Cell,
@@ -28,8 +34,6 @@ from conformance.mutants.judging import judge_cells
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.table import Table, as_markdown
 from conformance.running.finding import find_plugins
-from conformance.running.progress import Progress
-from conformance.running.verdict import Verdict
 from conformance.runtime.catalogue import RUNTIME_CLAUSES
 from conformance.runtime.mutants.catalogue import RUNTIME_MUTANTS
 from conformance.runtime.mutants.mutant import RuntimeMutant
@@ -75,7 +79,8 @@ def run(asked: argparse.Namespace) -> int:
     need_root(asked.program)
     plugins = _plugins(asked)
     cells = _cells(clauses, plugins, asked)
-    with tempfile.TemporaryDirectory(prefix="conformance-") as folder, _told(cells, asked) as told:
+    names = [cell.around for cell in cells]
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder, progress(names, asked) as told:
         table = judge_cells(cells, Path(folder), asked.jobs, told, plugins, executed=asked.executed)
     if asked.table:
         asked.table.write_text(as_markdown(table, shlex.join([*asked.program.split(), *asked.words])))
@@ -101,14 +106,6 @@ def _cells(clauses: Sequence[Clause], plugins: Sequence[Plugin], asked: argparse
     about_runtimes = [one for one in clauses if one in RUNTIME_CLAUSES]
     cells += runtime_cells([one for one in RUNTIME_MUTANTS if wanted(one)], about_runtimes)
     return cells if asked.sample is None else sampled(cells, asked.sample)
-
-
-def _told(
-    cells: Sequence[Cell], asked: argparse.Namespace
-) -> closing[Progress] | nullcontext[Callable[[Verdict], None]]:
-    if asked.quiet:
-        return nullcontext(lambda verdict: None)
-    return closing(Progress(Counter(cell.around for cell in cells)))
 
 
 def _say(table: Table, clauses: Sequence[Clause], asked: argparse.Namespace) -> int:

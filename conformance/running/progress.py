@@ -23,7 +23,7 @@ class Progress:
         self._stream, self._is_terminal = stream, stream.isatty()
         self._counts: dict[str, Counter[Outcome]] = {name: Counter() for name in expected}
         self._begun = time.monotonic()
-        self._written = self._begun if not self._is_terminal else 0.0
+        self._written = 0.0 if self._is_terminal else self._begun
 
     def __call__(self, verdict: Verdict) -> None:
         """Hear of one more verdict."""
