@@ -170,20 +170,25 @@ def test_a_record_that_is_none_is_refused_and_harms_nobody(api: ApiServer, net_c
     follower.close()
 
 
-def test_what_happened_in_an_outage_is_told_after_it(api: ApiServer, net_conf: Path) -> None:
-    make_flannels(api, "node-2", "10.244.2.0/24")
-    make_flannels(api, "node-3", "10.244.3.0/24")
-    follower = follower_of(api, net_conf)
+def lose_in_an_outage(api: ApiServer, follower: NodeObjectsFollower, name: str) -> None:
+    """Delete a node while nobody watches, and have its history forgotten."""
     snapshot(follower)
     assert follower.next(0.01) is None
     api.wait_watchers(1)
 
     api.drop_connections()
     api.wait_watchers(0)
-    api.objects.delete("node-2")
+    api.objects.delete(name)
     api.objects.compact()
     with pytest.raises(StoreUnavailable):
         follower.next(10)
+
+
+def test_what_happened_in_an_outage_is_told_after_it(api: ApiServer, net_conf: Path) -> None:
+    make_flannels(api, "node-2", "10.244.2.0/24")
+    make_flannels(api, "node-3", "10.244.3.0/24")
+    follower = follower_of(api, net_conf)
+    lose_in_an_outage(api, follower, "node-2")
 
     assert snapshot(follower).keys() == {"node-3"}
     follower.close()
@@ -192,16 +197,7 @@ def test_what_happened_in_an_outage_is_told_after_it(api: ApiServer, net_conf: P
 def test_the_last_of_flannels_may_go_in_an_outage(api: ApiServer, net_conf: Path) -> None:
     make_flannels(api, "node-2", "10.244.2.0/24")
     follower = follower_of(api, net_conf)
-    snapshot(follower)
-    assert follower.next(0.01) is None
-    api.wait_watchers(1)
-
-    api.drop_connections()
-    api.wait_watchers(0)
-    api.objects.delete("node-2")
-    api.objects.compact()
-    with pytest.raises(StoreUnavailable):
-        follower.next(10)
+    lose_in_an_outage(api, follower, "node-2")
 
     assert snapshot(follower) == {}
     assert snapshot(follower) == {}
