@@ -34,6 +34,7 @@ from conformance.mutants.judging import judge_cells
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.table import Table, as_markdown
 from conformance.running.finding import find_plugins
+from conformance.running.run import with_limit
 from conformance.runtime.catalogue import RUNTIME_CLAUSES
 from conformance.runtime.mutants.catalogue import RUNTIME_MUTANTS
 from conformance.runtime.mutants.mutant import RuntimeMutant
@@ -75,7 +76,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Judge the mutants and say what is wrong with the suite."""
-    clauses = chosen((*PLUGIN_CLAUSES, *RUNTIME_CLAUSES), asked)
+    asked_for = chosen((*PLUGIN_CLAUSES, *RUNTIME_CLAUSES), asked)
+    clauses = [with_limit(one, asked.time_limit) for one in asked_for]
     need_root(asked.program)
     plugins = _plugins(asked)
     cells = _cells(clauses, plugins, asked)
@@ -103,7 +105,7 @@ def _cells(clauses: Sequence[Clause], plugins: Sequence[Plugin], asked: argparse
     mutants = [one for one in MUTANTS if wanted(one)]
     cells = [*all_cells(mutants, clauses), *promising_cells(mutants, clauses, plugins)]
     cells = cells if asked.every_kind else around_one_model(cells)
-    about_runtimes = [one for one in clauses if one in RUNTIME_CLAUSES]
+    about_runtimes = [one for one in clauses if not one.kinds]  # of plugins
     cells += runtime_cells([one for one in RUNTIME_MUTANTS if wanted(one)], about_runtimes)
     return cells if asked.sample is None else sampled(cells, asked.sample)
 

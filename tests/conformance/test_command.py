@@ -173,6 +173,14 @@ def test_the_suites_own_test_writes_its_table(tmp_path: Path) -> None:
     assert all("(not promised" not in row for row in rows)
 
 
+def test_the_suites_own_test_keeps_the_time_limit() -> None:
+    done = conformance("self-test", "--mutant", "20-second-time", "--clause", "20", "--time-limit", "0.001")
+
+    assert done.returncode == 1, done.stderr
+    assert "the good one (judge-veth) was caught by clause 20" in done.stdout
+    assert "it was not done after 0.001 s" in done.stdout
+
+
 def test_a_mutant_that_is_executed_is_caught_as_well() -> None:
     done = conformance("self-test", "--mutant", "20-second-time", "--clause", "20", "--executed")
 
